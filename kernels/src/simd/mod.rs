@@ -1,0 +1,159 @@
+//! Vector instructions behind tokens: the only room of the project with `unsafe` in it.
+//!
+//! A value of a token type ([`Avx512`], [`Avx2`], [`Portable`]) is the proof that this processor
+//! has those instructions: the first two are made only after detection. All vector operations are
+//! methods of a token ([`Simd`]), so a kernel written over `S: Simd<T>` is safe code, written once.
+//! [`dispatch`] picks the token and compiles the kernel's body for its instruction set.
+
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use crate::{Isa, isa::Path};
+
+pub(crate) use portable::Portable;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::{Avx2, Avx512};
+
+/// The two element types of every kernel: `f32` to compute fast, `f64` to check exactly.
+pub trait Real:
+    bytemuck::Pod
+    + PartialOrd
+    + Default
+    + Send
+    + Sync
+    + core::fmt::Debug
+    + core::fmt::Display
+    + core::ops::Add<Output = Self>
+    + core::ops::Sub<Output = Self>
+    + core::ops::Mul<Output = Self>
+    + core::ops::Div<Output = Self>
+    + core::ops::Neg<Output = Self>
+    + core::ops::AddAssign
+    + 'static
+{
+    /// Additive identity.
+    const ZERO: Self;
+    /// Multiplicative identity.
+    const ONE: Self;
+    /// Machine epsilon, the distance from 1 to the next larger number.
+    const EPSILON: Self;
+    /// The nearest number of this type.
+    fn from_f64(x: f64) -> Self;
+    /// Exact for both types.
+    fn to_f64(self) -> f64;
+    /// Runs a kernel compiled for the instruction set `isa`.
+    #[doc(hidden)]
+    fn dispatch<K: Kernel<Self>>(isa: Isa, kernel: K) -> K::Out;
+}
+
+/// A kernel body, generic over the instruction set. Implementations of `run`, and every function
+/// below it that touches vectors, must be `#[inline(always)]`: only then are they compiled with the
+/// instructions of the token.
+pub trait Kernel<T: Real> {
+    /// What the kernel returns; most write to slices and return `()`.
+    type Out;
+    /// The body.
+    fn run<S: Simd<T>>(self, simd: S) -> Self::Out;
+}
+
+/// Vector operations on elements of type `T`, reached through a token. All lanes are independent;
+/// rounding is IEEE to nearest, and `mul_add` is fused exactly where the instruction set fuses it.
+pub trait Simd<T: Real>: Copy {
+    /// A vector register.
+    type V: Copy;
+    /// Elements of a register.
+    const LANES: usize;
+
+    /// `x` in every lane.
+    fn splat(self, x: T) -> Self::V;
+    /// The first [`Self::LANES`] elements. Panics if there are fewer.
+    fn load(self, x: &[T]) -> Self::V;
+    /// All elements of `x` (fewer than a register, or the first register-full), zeros after them.
+    fn load_partial(self, x: &[T]) -> Self::V;
+    /// Writes the first [`Self::LANES`] elements. Panics if there are fewer.
+    fn store(self, v: Self::V, out: &mut [T]);
+    /// Writes as many lanes as `out` has elements.
+    fn store_partial(self, v: Self::V, out: &mut [T]);
+    /// `load` without the check.
+    /// # Safety
+    /// `LANES` elements can be read at `x`.
+    unsafe fn load_ptr(self, x: *const T) -> Self::V;
+    /// `load_partial` without the check.
+    /// # Safety
+    /// `min(n, LANES)` elements can be read at `x`.
+    unsafe fn load_partial_ptr(self, x: *const T, n: usize) -> Self::V;
+    /// `store` without the check.
+    /// # Safety
+    /// `LANES` elements can be written at `out`.
+    unsafe fn store_ptr(self, v: Self::V, out: *mut T);
+    /// `store_partial` without the check.
+    /// # Safety
+    /// `min(n, LANES)` elements can be written at `out`.
+    unsafe fn store_partial_ptr(self, v: Self::V, out: *mut T, n: usize);
+
+    /// a + b
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a − b
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a · b
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a / b
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a · b + c
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// c − a · b
+    fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// a > b ? a : b, so that a NaN in `b` is kept.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a < b ? a : b, so that a NaN in `b` is kept.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    /// Correctly rounded square root.
+    fn sqrt(self, a: Self::V) -> Self::V;
+    /// |a|
+    fn abs(self, a: Self::V) -> Self::V;
+    /// Nearest integer, ties to even.
+    fn round(self, a: Self::V) -> Self::V;
+    /// a > b ? yes : no, lane by lane; `no` where either is NaN.
+    fn select_gt(self, a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
+    /// 2ⁿ for integral n in the exponent range of normal numbers; other n give unspecified values.
+    fn exp2_int(self, n: Self::V) -> Self::V;
+    /// (m, e) with x = m · 2ᵉ, m in [1, 2), for positive normal x; unspecified for other x.
+    fn split_exponent(self, x: Self::V) -> (Self::V, Self::V);
+    /// Sum of the lanes, always in the same order: halves are folded onto each other.
+    fn reduce_add(self, a: Self::V) -> T;
+}
+
+/// Runs `kernel` compiled for `isa`.
+pub(crate) fn dispatch<T: Real, K: Kernel<T>>(isa: Isa, kernel: K) -> K::Out {
+    T::dispatch(isa, kernel)
+}
+
+macro_rules! real {
+    ($t:ty) => {
+        impl Real for $t {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            const EPSILON: Self = <$t>::EPSILON;
+            #[inline(always)]
+            fn from_f64(x: f64) -> Self {
+                x as $t
+            }
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                f64::from(self)
+            }
+            fn dispatch<K: Kernel<Self>>(isa: Isa, kernel: K) -> K::Out {
+                match isa.path() {
+                    #[cfg(target_arch = "x86_64")]
+                    Path::Avx512(token) => x86::run_avx512::<$t, K>(token, kernel),
+                    #[cfg(target_arch = "x86_64")]
+                    Path::Avx2(token) => x86::run_avx2::<$t, K>(token, kernel),
+                    Path::Portable(token) => kernel.run(token),
+                }
+            }
+        }
+    };
+}
+real!(f32);
+real!(f64);

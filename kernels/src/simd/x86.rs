@@ -1,0 +1,466 @@
+//! AVX-512 and AVX2 + FMA vectors.
+//!
+//! Safety of every block below: an intrinsic needs its instruction set, and a method needs a token,
+//! which only [`Avx512::detect`] and [`Avx2::detect`] make. Slices are checked before their pointers
+//! are read.
+
+use core::arch::x86_64::*;
+
+use super::{Kernel, Real, Simd};
+
+/// AVX-512 F, VL, DQ, BW (and with them AVX2 and FMA) are there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Avx512(());
+
+/// AVX2 and FMA are there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Avx2(());
+
+impl Avx512 {
+    pub(crate) fn detect() -> Option<Self> {
+        let all = Avx2::detect().is_some()
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512bw");
+        all.then_some(Self(()))
+    }
+}
+
+impl Avx2 {
+    pub(crate) fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+    }
+}
+
+pub(super) fn run_avx512<T: Real, K: Kernel<T>>(token: Avx512, kernel: K) -> K::Out
+where
+    Avx512: Simd<T>,
+{
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+    fn compiled<T: Real, S: Simd<T>, K: Kernel<T>>(simd: S, kernel: K) -> K::Out {
+        kernel.run(simd)
+    }
+    // SAFETY: the token proves the instruction set.
+    unsafe { compiled::<T, Avx512, K>(token, kernel) }
+}
+
+pub(super) fn run_avx2<T: Real, K: Kernel<T>>(token: Avx2, kernel: K) -> K::Out
+where
+    Avx2: Simd<T>,
+{
+    #[target_feature(enable = "avx2,fma")]
+    fn compiled<T: Real, S: Simd<T>, K: Kernel<T>>(simd: S, kernel: K) -> K::Out {
+        kernel.run(simd)
+    }
+    // SAFETY: the token proves the instruction set.
+    unsafe { compiled::<T, Avx2, K>(token, kernel) }
+}
+
+/// The first `n` of eight lanes: −1 is "in", 0 is "out".
+static LANE_MASKS_32: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+/// The first `n` of four lanes.
+static LANE_MASKS_64: [i64; 8] = [-1, -1, -1, -1, 0, 0, 0, 0];
+
+impl Avx2 {
+    #[inline(always)]
+    fn mask_ps(self, n: usize) -> __m256i {
+        // SAFETY: token; 8 − min(n, 8) ≤ 8 leaves eight entries of the table.
+        unsafe { _mm256_loadu_si256(LANE_MASKS_32.as_ptr().add(8 - n.min(8)).cast()) }
+    }
+    #[inline(always)]
+    fn mask_pd(self, n: usize) -> __m256i {
+        // SAFETY: token; 4 − min(n, 4) ≤ 4 leaves four entries of the table.
+        unsafe { _mm256_loadu_si256(LANE_MASKS_64.as_ptr().add(4 - n.min(4)).cast()) }
+    }
+}
+
+impl Avx512 {
+    #[inline(always)]
+    fn mask_ps(self, n: usize) -> __mmask16 {
+        ((1u32 << n.min(16)) - 1) as __mmask16
+    }
+    #[inline(always)]
+    fn mask_pd(self, n: usize) -> __mmask8 {
+        ((1u32 << n.min(8)) - 1) as __mmask8
+    }
+}
+
+/// The operations whose intrinsics differ in name only; `$rest` holds the others.
+macro_rules! x86 {
+    ($token:ty, $t:ty, $v:ty, $lanes:literal,
+     $set1:ident, $loadu:ident, $storeu:ident, $add:ident, $sub:ident, $mul:ident, $div:ident,
+     $fmadd:ident, $fnmadd:ident, $max:ident, $min:ident, $sqrt:ident, { $($rest:tt)* }) => {
+        impl Simd<$t> for $token {
+            type V = $v;
+            const LANES: usize = $lanes;
+
+            #[inline(always)]
+            fn splat(self, x: $t) -> $v {
+                // SAFETY: token.
+                unsafe { $set1(x) }
+            }
+            #[inline(always)]
+            fn load(self, x: &[$t]) -> $v {
+                let x = &x[..$lanes];
+                // SAFETY: token; the slice has LANES elements.
+                unsafe { $loadu(x.as_ptr()) }
+            }
+            #[inline(always)]
+            fn load_partial(self, x: &[$t]) -> $v {
+                // SAFETY: token; the slice has that many elements.
+                unsafe { self.load_partial_ptr(x.as_ptr(), x.len()) }
+            }
+            #[inline(always)]
+            fn store(self, v: $v, out: &mut [$t]) {
+                let out = &mut out[..$lanes];
+                // SAFETY: token; the slice has LANES elements.
+                unsafe { $storeu(out.as_mut_ptr(), v) }
+            }
+            #[inline(always)]
+            fn store_partial(self, v: $v, out: &mut [$t]) {
+                // SAFETY: token; the slice has that many elements.
+                unsafe { self.store_partial_ptr(v, out.as_mut_ptr(), out.len()) }
+            }
+            #[inline(always)]
+            unsafe fn load_ptr(self, x: *const $t) -> $v {
+                // SAFETY: token; the caller promises LANES readable elements.
+                unsafe { $loadu(x) }
+            }
+            #[inline(always)]
+            unsafe fn store_ptr(self, v: $v, out: *mut $t) {
+                // SAFETY: token; the caller promises LANES writable elements.
+                unsafe { $storeu(out, v) }
+            }
+            #[inline(always)]
+            fn add(self, a: $v, b: $v) -> $v {
+                // SAFETY: token.
+                unsafe { $add(a, b) }
+            }
+            #[inline(always)]
+            fn sub(self, a: $v, b: $v) -> $v {
+                // SAFETY: token.
+                unsafe { $sub(a, b) }
+            }
+            #[inline(always)]
+            fn mul(self, a: $v, b: $v) -> $v {
+                // SAFETY: token.
+                unsafe { $mul(a, b) }
+            }
+            #[inline(always)]
+            fn div(self, a: $v, b: $v) -> $v {
+                // SAFETY: token.
+                unsafe { $div(a, b) }
+            }
+            #[inline(always)]
+            fn mul_add(self, a: $v, b: $v, c: $v) -> $v {
+                // SAFETY: token.
+                unsafe { $fmadd(a, b, c) }
+            }
+            #[inline(always)]
+            fn neg_mul_add(self, a: $v, b: $v, c: $v) -> $v {
+                // SAFETY: token.
+                unsafe { $fnmadd(a, b, c) }
+            }
+            #[inline(always)]
+            fn max(self, a: $v, b: $v) -> $v {
+                // SAFETY: token. The instruction returns its second operand when either is NaN.
+                unsafe { $max(a, b) }
+            }
+            #[inline(always)]
+            fn min(self, a: $v, b: $v) -> $v {
+                // SAFETY: token. The instruction returns its second operand when either is NaN.
+                unsafe { $min(a, b) }
+            }
+            #[inline(always)]
+            fn sqrt(self, a: $v) -> $v {
+                // SAFETY: token.
+                unsafe { $sqrt(a) }
+            }
+            $($rest)*
+        }
+    };
+}
+x86!(
+    Avx512,
+    f32,
+    __m512,
+    16,
+    _mm512_set1_ps,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_add_ps,
+    _mm512_sub_ps,
+    _mm512_mul_ps,
+    _mm512_div_ps,
+    _mm512_fmadd_ps,
+    _mm512_fnmadd_ps,
+    _mm512_max_ps,
+    _mm512_min_ps,
+    _mm512_sqrt_ps,
+    {
+        #[inline(always)]
+        unsafe fn load_partial_ptr(self, x: *const f32, n: usize) -> __m512 {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe { _mm512_maskz_loadu_ps(self.mask_ps(n), x) }
+        }
+        #[inline(always)]
+        unsafe fn store_partial_ptr(self, v: __m512, out: *mut f32, n: usize) {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe { _mm512_mask_storeu_ps(out, self.mask_ps(n), v) }
+        }
+        #[inline(always)]
+        fn abs(self, a: __m512) -> __m512 {
+            // SAFETY: token.
+            unsafe { _mm512_abs_ps(a) }
+        }
+        #[inline(always)]
+        fn round(self, a: __m512) -> __m512 {
+            // SAFETY: token.
+            unsafe { _mm512_roundscale_ps::<0>(a) }
+        }
+        #[inline(always)]
+        fn select_gt(self, a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {
+            // SAFETY: token.
+            unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes) }
+        }
+        #[inline(always)]
+        fn exp2_int(self, n: __m512) -> __m512 {
+            // SAFETY: token.
+            unsafe { _mm512_scalef_ps(_mm512_set1_ps(1.0), n) }
+        }
+        #[inline(always)]
+        fn split_exponent(self, x: __m512) -> (__m512, __m512) {
+            // SAFETY: token.
+            unsafe { (_mm512_getmant_ps::<_MM_MANT_NORM_1_2, _MM_MANT_SIGN_SRC>(x), _mm512_getexp_ps(x)) }
+        }
+        #[inline(always)]
+        fn reduce_add(self, a: __m512) -> f32 {
+            // SAFETY: token; AVX-512 implies AVX2.
+            unsafe {
+                let low = _mm512_castps512_ps256(a);
+                let high = _mm512_extractf32x8_ps::<1>(a);
+                Simd::<f32>::reduce_add(Avx2(()), _mm256_add_ps(low, high))
+            }
+        }
+    }
+);
+
+x86!(
+    Avx512,
+    f64,
+    __m512d,
+    8,
+    _mm512_set1_pd,
+    _mm512_loadu_pd,
+    _mm512_storeu_pd,
+    _mm512_add_pd,
+    _mm512_sub_pd,
+    _mm512_mul_pd,
+    _mm512_div_pd,
+    _mm512_fmadd_pd,
+    _mm512_fnmadd_pd,
+    _mm512_max_pd,
+    _mm512_min_pd,
+    _mm512_sqrt_pd,
+    {
+        #[inline(always)]
+        unsafe fn load_partial_ptr(self, x: *const f64, n: usize) -> __m512d {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe { _mm512_maskz_loadu_pd(self.mask_pd(n), x) }
+        }
+        #[inline(always)]
+        unsafe fn store_partial_ptr(self, v: __m512d, out: *mut f64, n: usize) {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe { _mm512_mask_storeu_pd(out, self.mask_pd(n), v) }
+        }
+        #[inline(always)]
+        fn abs(self, a: __m512d) -> __m512d {
+            // SAFETY: token.
+            unsafe { _mm512_abs_pd(a) }
+        }
+        #[inline(always)]
+        fn round(self, a: __m512d) -> __m512d {
+            // SAFETY: token.
+            unsafe { _mm512_roundscale_pd::<0>(a) }
+        }
+        #[inline(always)]
+        fn select_gt(self, a: __m512d, b: __m512d, yes: __m512d, no: __m512d) -> __m512d {
+            // SAFETY: token.
+            unsafe { _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_GT_OQ>(a, b), no, yes) }
+        }
+        #[inline(always)]
+        fn exp2_int(self, n: __m512d) -> __m512d {
+            // SAFETY: token.
+            unsafe { _mm512_scalef_pd(_mm512_set1_pd(1.0), n) }
+        }
+        #[inline(always)]
+        fn split_exponent(self, x: __m512d) -> (__m512d, __m512d) {
+            // SAFETY: token.
+            unsafe { (_mm512_getmant_pd::<_MM_MANT_NORM_1_2, _MM_MANT_SIGN_SRC>(x), _mm512_getexp_pd(x)) }
+        }
+        #[inline(always)]
+        fn reduce_add(self, a: __m512d) -> f64 {
+            // SAFETY: token; AVX-512 implies AVX2.
+            unsafe {
+                let low = _mm512_castpd512_pd256(a);
+                let high = _mm512_extractf64x4_pd::<1>(a);
+                Simd::<f64>::reduce_add(Avx2(()), _mm256_add_pd(low, high))
+            }
+        }
+    }
+);
+
+x86!(
+    Avx2,
+    f32,
+    __m256,
+    8,
+    _mm256_set1_ps,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    _mm256_add_ps,
+    _mm256_sub_ps,
+    _mm256_mul_ps,
+    _mm256_div_ps,
+    _mm256_fmadd_ps,
+    _mm256_fnmadd_ps,
+    _mm256_max_ps,
+    _mm256_min_ps,
+    _mm256_sqrt_ps,
+    {
+        #[inline(always)]
+        unsafe fn load_partial_ptr(self, x: *const f32, n: usize) -> __m256 {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe { _mm256_maskload_ps(x, self.mask_ps(n)) }
+        }
+        #[inline(always)]
+        unsafe fn store_partial_ptr(self, v: __m256, out: *mut f32, n: usize) {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe { _mm256_maskstore_ps(out, self.mask_ps(n), v) }
+        }
+        #[inline(always)]
+        fn abs(self, a: __m256) -> __m256 {
+            // SAFETY: token.
+            unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
+        }
+        #[inline(always)]
+        fn round(self, a: __m256) -> __m256 {
+            // SAFETY: token.
+            unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+        }
+        #[inline(always)]
+        fn select_gt(self, a: __m256, b: __m256, yes: __m256, no: __m256) -> __m256 {
+            // SAFETY: token.
+            unsafe { _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) }
+        }
+        #[inline(always)]
+        fn exp2_int(self, n: __m256) -> __m256 {
+            // SAFETY: token.
+            unsafe {
+                let e = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(e))
+            }
+        }
+        #[inline(always)]
+        fn split_exponent(self, x: __m256) -> (__m256, __m256) {
+            // SAFETY: token.
+            unsafe {
+                let bits = _mm256_castps_si256(x);
+                let e = _mm256_sub_epi32(_mm256_srli_epi32::<23>(bits), _mm256_set1_epi32(127));
+                let m = _mm256_or_si256(
+                    _mm256_and_si256(bits, _mm256_set1_epi32(0x007f_ffff)),
+                    _mm256_set1_epi32(0x3f80_0000),
+                );
+                (_mm256_castsi256_ps(m), _mm256_cvtepi32_ps(e))
+            }
+        }
+        #[inline(always)]
+        fn reduce_add(self, a: __m256) -> f32 {
+            // SAFETY: token.
+            unsafe {
+                let h = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+                let q = _mm_add_ps(h, _mm_movehl_ps(h, h));
+                _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)))
+            }
+        }
+    }
+);
+
+x86!(
+    Avx2,
+    f64,
+    __m256d,
+    4,
+    _mm256_set1_pd,
+    _mm256_loadu_pd,
+    _mm256_storeu_pd,
+    _mm256_add_pd,
+    _mm256_sub_pd,
+    _mm256_mul_pd,
+    _mm256_div_pd,
+    _mm256_fmadd_pd,
+    _mm256_fnmadd_pd,
+    _mm256_max_pd,
+    _mm256_min_pd,
+    _mm256_sqrt_pd,
+    {
+        #[inline(always)]
+        unsafe fn load_partial_ptr(self, x: *const f64, n: usize) -> __m256d {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe { _mm256_maskload_pd(x, self.mask_pd(n)) }
+        }
+        #[inline(always)]
+        unsafe fn store_partial_ptr(self, v: __m256d, out: *mut f64, n: usize) {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe { _mm256_maskstore_pd(out, self.mask_pd(n), v) }
+        }
+        #[inline(always)]
+        fn abs(self, a: __m256d) -> __m256d {
+            // SAFETY: token.
+            unsafe { _mm256_andnot_pd(_mm256_set1_pd(-0.0), a) }
+        }
+        #[inline(always)]
+        fn round(self, a: __m256d) -> __m256d {
+            // SAFETY: token.
+            unsafe { _mm256_round_pd::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+        }
+        #[inline(always)]
+        fn select_gt(self, a: __m256d, b: __m256d, yes: __m256d, no: __m256d) -> __m256d {
+            // SAFETY: token.
+            unsafe { _mm256_blendv_pd(no, yes, _mm256_cmp_pd::<_CMP_GT_OQ>(a, b)) }
+        }
+        #[inline(always)]
+        fn exp2_int(self, n: __m256d) -> __m256d {
+            // SAFETY: token.
+            unsafe {
+                let e = _mm256_cvtepi32_epi64(_mm256_cvtpd_epi32(n));
+                let e = _mm256_add_epi64(e, _mm256_set1_epi64x(1023));
+                _mm256_castsi256_pd(_mm256_slli_epi64::<52>(e))
+            }
+        }
+        #[inline(always)]
+        fn split_exponent(self, x: __m256d) -> (__m256d, __m256d) {
+            // SAFETY: token.
+            unsafe {
+                let bits = _mm256_castpd_si256(x); /* adding 2^52 as bits turns a small integer into 2^52 + it */
+                let magic = _mm256_set1_pd(4_503_599_627_370_496.0);
+                let e = _mm256_or_si256(_mm256_srli_epi64::<52>(bits), _mm256_castpd_si256(magic));
+                let e = _mm256_sub_pd(_mm256_sub_pd(_mm256_castsi256_pd(e), magic), _mm256_set1_pd(1023.0));
+                let m = _mm256_or_si256(
+                    _mm256_and_si256(bits, _mm256_set1_epi64x(0x000f_ffff_ffff_ffff)),
+                    _mm256_castpd_si256(_mm256_set1_pd(1.0)),
+                );
+                (_mm256_castsi256_pd(m), e)
+            }
+        }
+        #[inline(always)]
+        fn reduce_add(self, a: __m256d) -> f64 {
+            // SAFETY: token.
+            unsafe {
+                let h = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd::<1>(a));
+                _mm_cvtsd_f64(_mm_add_sd(h, _mm_unpackhi_pd(h, h)))
+            }
+        }
+    }
+);
