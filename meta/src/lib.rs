@@ -5,7 +5,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod arrays;
 pub mod checkpoint;
+pub mod experiment;
 pub mod maml;
 pub mod model;
 pub mod optim;

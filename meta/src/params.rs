@@ -68,6 +68,14 @@ impl<T: Real> Params<T> {
         self.zip(other, |a, b| a.add_scaled(s, b))
     }
 
+    /// Σ a·b, in double precision.
+    #[track_caller]
+    pub fn dot(&self, other: &Self) -> f64 {
+        assert_eq!(self.len(), other.len(), "parameters: number of elements");
+        let pairs = self.tensors.iter().zip(&other.tensors).flat_map(|(a, b)| a.as_slice().iter().zip(b.as_slice()));
+        pairs.map(|(a, b)| a.to_f64() * b.to_f64()).sum()
+    }
+
     /// √Σ w², in double precision.
     pub fn norm(&self) -> f64 {
         let squares = self.tensors.iter().flat_map(|t| t.as_slice()).map(|x| x.to_f64() * x.to_f64());

@@ -5,6 +5,8 @@ use rand::{SeedableRng, rngs::ChaCha8Rng};
 pub enum Purpose {
     /// Init.
     Init = 1,
+    /// E.
+    Example = 2,
 }
 /// The stream at an address.
 pub fn rng(seed: u64, purpose: Purpose, iteration: u64, index: u64) -> ChaCha8Rng {

@@ -67,16 +67,29 @@ impl<T: Real> Trainer<T> {
         tasks: usize,
         workers: &Workers,
     ) -> Result<f64, Diverged> {
-        let (iteration, w) = (self.iteration, self.params.tensors());
-        let parts = workers.map(tasks, |index| gradient_of_task(learner, source, iteration, index as u64, w));
-        let parts = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let loss = parts.iter().map(|(loss, _)| loss.to_f64()).sum::<f64>() / tasks as f64;
-        let gradients: Vec<_> = parts.into_iter().map(|(_, g)| self.params.with(g)).collect();
-        let gradient = Params::mean_in_order(&gradients);
+        let (loss, gradient) = mean_gradient(learner, source, self.iteration, &self.params, tasks, workers)?;
         let (params, state) = optimizer.update(&self.params, &gradient, self.state.clone());
-        *self = Self { params, state, iteration: iteration + 1 };
+        *self = Self { params, state, iteration: self.iteration + 1 };
         Ok(loss)
     }
+}
+
+/// The mean over the tasks of an iteration of the learner's loss and of its gradient. Tasks are spread over the
+/// workers and summed in their order.
+pub fn mean_gradient<T: Real>(
+    learner: Learner,
+    source: &impl TaskSource<T>,
+    iteration: u64,
+    params: &Params<T>,
+    tasks: usize,
+    workers: &Workers,
+) -> Result<(f64, Params<T>), Diverged> {
+    let w = params.tensors();
+    let parts = workers.map(tasks, |index| gradient_of_task(learner, source, iteration, index as u64, w));
+    let parts = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let loss = parts.iter().map(|(loss, _)| loss.to_f64()).sum::<f64>() / tasks as f64;
+    let gradients: Vec<_> = parts.into_iter().map(|(_, g)| params.with(g)).collect();
+    Ok((loss, Params::mean_in_order(&gradients)))
 }
 
 fn gradient_of_task<T: Real>(

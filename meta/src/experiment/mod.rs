@@ -1,0 +1,3 @@
+//! What the binaries run.
+
+pub mod gradients;
