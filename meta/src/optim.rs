@@ -34,6 +34,14 @@ const BETA: [f64; 2] = [0.9, 0.999];
 const EPSILON: f64 = 1e-8;
 
 impl Optimizer {
+    /// The same optimiser with its rate times `factor`.
+    pub fn scaled(self, factor: f64) -> Self {
+        match self {
+            Self::Sgd { rate } => Self::Sgd { rate: rate * factor },
+            Self::Adam { rate } => Self::Adam { rate: rate * factor },
+        }
+    }
+
     /// The state before the first step.
     pub fn init<T: Real>(&self, params: &Params<T>) -> OptimizerState<T> {
         let moments = matches!(self, Self::Adam { .. }).then(|| [params.zeros_like(), params.zeros_like()]);

@@ -314,7 +314,7 @@ struct Stream {
 
 impl Stream {
     fn normal(&mut self, shape: Shape, deviation: f64) -> Tensor<f32> {
-        let mut rng = rng(self.seed, Purpose::Example, 0, self.next);
+        let mut rng = rng(self.seed, Purpose::Data, 0, self.next);
         self.next += 1;
         Tensor::from_fn(shape, |_| {
             let z: f64 = StandardNormal.sample(&mut rng);

@@ -79,15 +79,15 @@ impl<M: Model, T: Real> Function<T> for Classification<M, T> {
 }
 
 impl<M: Model, T: Real> Classification<M, T> {
-    /// The share of inputs whose label has the largest logit.
-    pub fn accuracy(&self, params: &[Tensor<T>]) -> f64 {
+    /// The share of inputs whose label has the largest logit; none if a logit is not finite.
+    pub fn accuracy(&self, params: &[Tensor<T>]) -> Option<f64> {
         let logits = self.model.predict(params, &self.x);
         let classes = logits.shape().last();
         let hits = logits.as_slice().chunks_exact(classes).zip(&self.labels).filter(|(row, label)| {
             let best = (1..classes).fold(0, |best, i| if row[i] > row[best] { i } else { best });
             best as u32 == **label
         });
-        hits.count() as f64 / self.labels.len() as f64
+        logits.is_finite().then(|| hits.count() as f64 / self.labels.len() as f64)
     }
 }
 
