@@ -30,6 +30,8 @@ pub mod exit;
 mod keys;
 pub mod manifest;
 pub mod out;
+pub mod progress;
 pub mod run_folder;
 pub mod stop;
+pub mod table;
 pub mod threads;
