@@ -57,7 +57,8 @@ struct Arguments {
     #[arg(long, value_name = "FILE", conflicts_with = "input")]
     save_input: Option<PathBuf>,
     /// Kernel path
-    #[arg(long, value_name = "PATH", default_value = "auto", value_parser = ["auto", "portable", "avx2", "avx512"])]
+    #[arg(long, value_name = "PATH", default_value = "auto", env = "MAML_ISA", hide_env_values = true,
+        value_parser = ["auto", "portable", "avx2", "avx512"])]
     isa: String,
     /// Print the summary as JSON
     #[arg(long)]
@@ -147,7 +148,8 @@ fn rows(s: &Summary) -> [(&'static str, f64); 8] {
 }
 
 fn json(summary: &Summary) -> String {
-    let map: serde_json::Map<_, _> = rows(summary).map(|(key, value)| (key.to_owned(), value.into())).into_iter().collect();
+    let map: serde_json::Map<_, _> =
+        rows(summary).map(|(key, value)| (key.to_owned(), value.into())).into_iter().collect();
     format!("{:#}\n", serde_json::Value::Object(map))
 }
 

@@ -44,7 +44,8 @@ pub struct RunArguments {
     #[arg(long, value_name = "DIR")]
     pub resume: Option<PathBuf>,
     /// Kernel path
-    #[arg(long, value_name = "PATH", default_value = "auto", value_parser = ["auto", "portable", "avx2", "avx512"])]
+    #[arg(long, value_name = "PATH", default_value = "auto", env = "MAML_ISA", hide_env_values = true,
+        value_parser = ["auto", "portable", "avx2", "avx512"])]
     pub isa: String,
     /// How to show progress, on stderr
     #[arg(long, value_enum, value_name = "MODE", default_value_t)]

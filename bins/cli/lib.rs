@@ -12,6 +12,7 @@
 //! | [`checkpoint`] | two generations of state, each with its checksum |
 //! | [`atomic`] | a file is there whole or not at all |
 //! | [`exit`] | exit codes, failures, and the runner of `main` |
+//! | [`isa`] | the kernel path, pinned once |
 //! | [`out`] | the only way to stdout |
 //! | [`progress`] | what a run says on stderr while it works |
 //! | [`table`] | aligned tables with their intervals named |
@@ -27,6 +28,7 @@ pub mod atomic;
 pub mod checkpoint;
 pub mod config;
 pub mod exit;
+pub mod isa;
 mod keys;
 pub mod manifest;
 pub mod out;

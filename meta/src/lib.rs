@@ -16,5 +16,6 @@ mod params;
 mod rng;
 pub mod train;
 
+pub use maml_autograd::Isa;
 pub use params::Params;
 pub use rng::{Purpose, rng};
