@@ -19,7 +19,16 @@ use toml::{Table, Value};
 /// The file cannot be read, something is not TOML, a key is unknown, or a value has the wrong type. The
 /// message names the key, shows the line or the `--set` it came from, and lists the keys known there.
 pub fn resolve<T: DeserializeOwned>(built_in: &str, file: Option<&Path>, sets: &[String]) -> Result<T, Failure> {
-    let layers = Layers::read(built_in, file, sets)?;
+    resolve_over(("the built-in profile", built_in), file, sets)
+}
+
+/// [`resolve`] over any base, given by its name in messages and its text.
+pub(crate) fn resolve_over<T: DeserializeOwned>(
+    base: (&str, &str),
+    file: Option<&Path>,
+    sets: &[String],
+) -> Result<T, Failure> {
+    let layers = Layers::read(base, file, sets)?;
     // The merged text is read instead of the merged table: only a text has places, and they lead to the key.
     let text = layers.merged.to_string();
     toml::from_str(&text).map_err(|error| layers.explain(&error, &text))
@@ -34,14 +43,15 @@ pub fn print<T: Serialize>(config: &T) -> Result<String, Failure> {
 }
 
 struct Layers {
+    base: String,
     merged: Table,
     file: Option<(String, String)>,
     sets: Vec<(Key, String)>,
 }
 
 impl Layers {
-    fn read(built_in: &str, file: Option<&Path>, sets: &[String]) -> Result<Layers, Failure> {
-        let mut merged = parse("the built-in profile", built_in)?;
+    fn read(base: (&str, &str), file: Option<&Path>, sets: &[String]) -> Result<Layers, Failure> {
+        let mut merged = parse(base.0, base.1)?;
         let file = file.map(read_file).transpose()?;
         if let Some((name, text)) = &file {
             merge(&mut merged, parse(name, text)?);
@@ -52,7 +62,7 @@ impl Layers {
             insert(&mut merged, &key, value);
             parsed.push((key, set.clone()));
         }
-        Ok(Layers { merged, file, sets: parsed })
+        Ok(Layers { base: base.0.to_string(), merged, file, sets: parsed })
     }
 
     /// Turns serde's complaint about the merged text into one about what the user wrote.
@@ -99,7 +109,7 @@ impl Layers {
             let line = 1 + text[..span.start].matches('\n').count();
             return Failure::usage(format!("{what}, in {name}, line {line}")).at(name, text, span, "here").help(help);
         }
-        Failure::usage(format!("{what}, in the built-in profile")).help(help)
+        Failure::usage(format!("{what}, in {}", self.base)).help(help)
     }
 }
 

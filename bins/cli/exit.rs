@@ -114,16 +114,17 @@ impl Failure {
         self.render(GraphicalTheme::none())
     }
 
-    fn render(&self, theme: GraphicalTheme) -> String {
+    fn render(&self, mut theme: GraphicalTheme) -> String {
         if self.0.verbatim || self.0.what.is_empty() {
             return self.0.what.clone();
         }
+        theme.characters.error = "error:".into();
         // Lines are left whole: a sentence broken by a layout cannot be searched for.
         let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false).with_width(usize::MAX);
-        let mut text = String::from("error:");
+        let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = handler.render_report(&mut text, self);
-        text
+        text.trim_start().to_string()
     }
 }
 
@@ -198,7 +199,8 @@ mod tests {
             .at("my.toml", "steps = 3\nalhpa = 1\n", 10..15, "this key")
             .help("did you mean `alpha`?");
         let text = failure.message();
-        for part in ["error:", "unknown key `alhpa`", "the reason beneath", "my.toml:2:1", "alhpa = 1", "this key"] {
+        assert!(text.starts_with("error: unknown key `alhpa`\n"), "{text}");
+        for part in ["the reason beneath", "my.toml:2:1", "alhpa = 1", "this key"] {
             assert!(text.contains(part), "no {part:?} in:\n{text}");
         }
         assert!(text.contains("did you mean `alpha`?"), "{text}");

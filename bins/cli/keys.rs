@@ -78,7 +78,8 @@ pub(crate) fn first_difference(ours: &Table, theirs: &Table) -> Option<String> {
                     return Some(format!("{key}.{rest}"));
                 }
             }
-            (ours, Some(theirs)) if ours == theirs => {}
+            // As they are written: a NaN in both is no difference.
+            (ours, Some(theirs)) if ours.to_string() == theirs.to_string() => {}
             _ => return Some(key.clone()),
         }
     }
@@ -154,6 +155,8 @@ mod tests {
     fn differences_are_found_at_any_depth() {
         let table: Table = TEXT.parse().unwrap();
         assert_eq!(first_difference(&table, &table), None);
+        let nan: Table = "limit = nan".parse().unwrap();
+        assert_eq!(first_difference(&nan, &nan), None);
         let mut other = table.clone();
         other["maml"]["inner"]["rate"]["first"] = Value::Integer(2);
         assert_eq!(first_difference(&table, &other).as_deref(), Some("maml.inner.rate.first"));

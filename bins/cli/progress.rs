@@ -61,7 +61,7 @@ impl Progress {
         self.end();
         self.stage = Stage { name: name.to_string(), total, ..Stage::default() };
         if self.mode == ProgressMode::Bar {
-            let style = ProgressStyle::with_template("{prefix} [{bar:20}] {wide_msg}");
+            let style = ProgressStyle::with_template("{prefix} [{bar:10}] {wide_msg}");
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5));
             let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
             self.bar = Some(bar.with_style(style).with_prefix(name.to_string()));
@@ -134,16 +134,15 @@ impl Rates {
 
 impl Stage {
     fn text(&self, reading: &Reading, rates: &Option<Rates>, memory: Option<u64>) -> String {
+        // In the order of interest: a narrow terminal cuts the line at its end.
         let mut parts = vec![format!("{}/{}", reading.step, self.total)];
+        parts.extend(rates.as_ref().map(|rates| {
+            format!("left {}", duration(self.total.saturating_sub(reading.step) as f64 * rates.seconds_per_step))
+        }));
         parts.extend(reading.loss.map(|loss| format!("loss {loss:.4}")));
         parts.extend(reading.accuracy.map(|share| format!("accuracy {:.1} %", 100.0 * share)));
-        if let Some(rates) = rates {
-            if rates.tasks_per_second > 0.0 {
-                parts.push(format!("{} tasks/s", three_digits(rates.tasks_per_second)));
-            }
-            let left = self.total.saturating_sub(reading.step) as f64 * rates.seconds_per_step;
-            parts.push(format!("left {}", duration(left)));
-        }
+        let speed = rates.as_ref().map(|rates| rates.tasks_per_second).filter(|&speed| speed > 0.0);
+        parts.extend(speed.map(|speed| format!("{} tasks/s", three_digits(speed))));
         parts.extend(memory.map(|bytes| format!("memory {} MB", bytes / 1_000_000)));
         parts.join("  ")
     }
@@ -217,7 +216,7 @@ mod tests {
         let rates = Rates::between(&(at(500), begin), &at(600), now);
         let stage = Stage { name: "train".into(), total: 2000, ..Stage::default() };
         let text = stage.text(&at(600), &rates, Some(48_000_000));
-        assert_eq!(text, "600/2000  loss 0.5000  accuracy 87.3 %  40.0 tasks/s  left 2 min 20 s  memory 48 MB");
+        assert_eq!(text, "600/2000  left 2 min 20 s  loss 0.5000  accuracy 87.3 %  40.0 tasks/s  memory 48 MB");
         assert!(Rates::between(&(at(500), begin), &at(500), now).is_none());
     }
 
