@@ -32,13 +32,3 @@ pub enum Store {
     /// out += result
     Add,
 }
-
-impl Store {
-    #[inline(always)]
-    fn put<T: Real>(self, out: &mut T, value: T) {
-        match self {
-            Store::Set => *out = value,
-            Store::Add => *out += value,
-        }
-    }
-}

@@ -1,6 +1,10 @@
 //! Max-pooling as a choice of winners, and the gather and scatter that apply it.
 
-use crate::{Isa, Real, naive};
+use crate::{
+    Isa, Real,
+    reduce::load_some,
+    simd::{Kernel, Simd, dispatch},
+};
 
 /// The index of "nothing": gathers give zero there, scatters skip it.
 pub const MISSING: u32 = u32::MAX;
@@ -41,6 +45,7 @@ impl Pool {
     }
     #[track_caller]
     fn check(&self, input: usize, winners: usize) {
+        assert!(self.window > 0 && self.stride > 0, "{self:?}: window and stride must be at least 1");
         assert_eq!((input, winners), (self.input_len(), self.output_len()), "{self:?}: lengths of input and winners");
         assert!(input < MISSING as usize, "{self:?}: more elements than 32-bit indices reach");
     }
@@ -50,8 +55,7 @@ impl Pool {
 #[track_caller]
 pub fn pool_winners<T: Real>(isa: Isa, p: &Pool, x: &[T], winners: &mut [u32]) {
     p.check(x.len(), winners.len());
-    let _ = isa;
-    naive::pool_winners(p, x, winners);
+    dispatch(isa, Winners::<T, false> { p, x, affine: Affine { center: &[], slope: &[], shift: &[] }, winners });
 }
 
 /// [`pool_winners`] of z = slope · (x − center) + shift (each per channel), [`MISSING`] where z ≤ 0:
@@ -68,20 +72,230 @@ pub fn relu_pool_winners<T: Real>(
 ) {
     p.check(x.len(), winners.len());
     assert_eq!([center.len(), slope.len(), shift.len()], [p.channels; 3], "{p:?}: lengths of center, slope, shift");
-    let _ = isa;
-    naive::relu_pool_winners(p, x, center, slope, shift, winners);
+    dispatch(isa, Winners::<T, true> { p, x, affine: Affine { center, slope, shift }, winners });
 }
 
 /// out\[j\] = x\[index\[j\]\], zero where the index is [`MISSING`]. Panics on an index outside x.
 #[track_caller]
 pub fn gather<T: Real>(index: &[u32], x: &[T], out: &mut [T]) {
     assert_eq!(index.len(), out.len(), "gather: lengths of index and out");
-    naive::gather(index, x, out);
+    if x.is_empty() {
+        assert!(index.iter().all(|&i| i == MISSING), "gather: an index into an empty x");
+        return out.fill(T::ZERO);
+    }
+    // About half of the winners behind a ReLU are missing, in no order that a processor could guess:
+    // so there is no branch on them, nor on indices outside, which are counted.
+    let mut outside = 0;
+    for (out, &i) in out.iter_mut().zip(index) {
+        let inside = (i as usize) < x.len();
+        outside += u32::from(!inside & (i != MISSING));
+        let value = x[if inside { i as usize } else { 0 }];
+        *out = if inside { value } else { T::ZERO };
+    }
+    assert_eq!(outside, 0, "gather: indices outside x, which has {} elements", x.len());
 }
 
 /// out\[index\[j\]\] += x\[j\], nothing where the index is [`MISSING`]. Panics on an index outside out.
 #[track_caller]
 pub fn scatter_add<T: Real>(index: &[u32], x: &[T], out: &mut [T]) {
     assert_eq!(index.len(), x.len(), "scatter_add: lengths of index and x");
-    naive::scatter_add(index, x, out);
+    let len = out.len();
+    // As in `gather`; what belongs nowhere is added to a small sink, several places wide, so that one
+    // addition need not wait for the one before.
+    let mut sink = [T::ZERO; 16];
+    let mut outside = 0;
+    for (j, (&x, &i)) in x.iter().zip(index).enumerate() {
+        outside += u32::from((i as usize >= len) & (i != MISSING));
+        let place = match out.get_mut(i as usize) {
+            Some(place) => place,
+            None => &mut sink[j % 16],
+        };
+        *place += x;
+    }
+    assert_eq!(outside, 0, "scatter_add: indices outside out, which has {len} elements");
+}
+
+/// z = slope · (x − center) + shift, per channel.
+#[derive(Clone, Copy)]
+struct Affine<'a, T> {
+    center: &'a [T],
+    slope: &'a [T],
+    shift: &'a [T],
+}
+
+/// The winners of x, or those of z behind a ReLU if `RELU`.
+struct Winners<'a, T, const RELU: bool> {
+    p: &'a Pool,
+    x: &'a [T],
+    affine: Affine<'a, T>,
+    winners: &'a mut [u32],
+}
+
+/// No register has more elements.
+const MAX_LANES: usize = 16;
+
+impl<T: Real, const RELU: bool> Kernel<T> for Winners<'_, T, RELU> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        let Self { p, x, affine, winners } = self;
+        if winners.is_empty() {
+            return;
+        }
+        // Rows of the output, each from the rows of one image that its windows cover.
+        let row = p.out_width() * p.channels;
+        let countable = p.window * p.width * p.channels < integers_above_magic::<T>();
+        for (r, winners) in winners.chunks_exact_mut(row).enumerate() {
+            let (image, oy) = (r / p.out_height(), r % p.out_height());
+            let start = (image * p.height + oy * p.stride) * p.width * p.channels;
+            let vectors = countable && row_winners::<T, S, RELU>(simd, p, x, affine, start, winners);
+            if !vectors {
+                row_winners_one_by_one::<T, RELU>(p, x, affine, start, winners);
+            }
+        }
+    }
+}
+
+/// How many integers follow [`magic`] exactly, with the same exponent.
+#[inline(always)]
+fn integers_above_magic<T: Real>() -> usize {
+    if size_of::<T>() == 4 { 1 << 23 } else { 1 << 32 }
+}
+
+/// 2²³ for `f32`, 2⁵² for `f64`: the bits of magic + n are the bits of magic plus the integer n, which
+/// makes an integer of a number without a conversion.
+#[inline(always)]
+fn magic<T: Real>() -> T {
+    T::ONE / T::EPSILON
+}
+
+/// The winners of one row of windows by vectors over the channels. Returns whether they hold: a
+/// NaN (or ∞ − ∞) among the values makes comparisons unreliable, and the row must be done again.
+#[inline(always)]
+fn row_winners<T: Real, S: Simd<T>, const RELU: bool>(
+    simd: S,
+    p: &Pool,
+    x: &[T],
+    affine: Affine<T>,
+    start: usize,
+    winners: &mut [u32],
+) -> bool {
+    let mut poison = simd.splat(T::ZERO);
+    for (ox, winners) in winners.chunks_exact_mut(p.channels).enumerate() {
+        let window = start + ox * p.stride * p.channels;
+        let mut c = 0;
+        for winners in winners.chunks_mut(S::LANES) {
+            let sum = window_winners::<T, S, RELU>(simd, p, &x[window + c..], affine.from(c), window + c, winners);
+            poison = simd.add(poison, sum);
+            c += S::LANES;
+        }
+    }
+    !is_nan(simd.reduce_add(poison))
+}
+
+impl<'a, T: Real> Affine<'a, T> {
+    /// The channels from c on; an empty one stays empty.
+    #[inline(always)]
+    fn from(self, c: usize) -> Self {
+        let from = |part: &'a [T]| part.get(c..).unwrap_or_default();
+        Self { center: from(self.center), slope: from(self.slope), shift: from(self.shift) }
+    }
+}
+
+/// The winners of one window in as many channels as `winners` is long, at most a register-full; `x`
+/// begins with the window's first element, whose flat index is `first`. Returns the sum of all values.
+#[inline(always)]
+fn window_winners<T: Real, S: Simd<T>, const RELU: bool>(
+    simd: S,
+    p: &Pool,
+    x: &[T],
+    affine: Affine<T>,
+    first: usize,
+    winners: &mut [u32],
+) -> S::V {
+    let n = winners.len();
+    let zero = simd.splat(T::ZERO);
+    let (mut center, mut slope, mut shift) = (zero, zero, zero);
+    if RELU {
+        center = load_some(simd, &affine.center[..n]);
+        slope = load_some(simd, &affine.slope[..n]);
+        shift = load_some(simd, &affine.shift[..n]);
+    }
+    let mut best = zero;
+    let mut sum = zero;
+    let mut place = simd.splat(magic::<T>());
+    for wy in 0..p.window {
+        for wx in 0..p.window {
+            let offset = (wy * p.width + wx) * p.channels;
+            let mut v = load_some(simd, &x[offset..offset + n]);
+            if RELU {
+                v = simd.mul_add(slope, simd.sub(v, center), shift);
+            }
+            sum = simd.add(sum, v);
+            if offset == 0 {
+                best = v;
+                continue;
+            }
+            place = simd.select_gt(v, best, simd.splat(magic::<T>() + T::from_f64(offset as f64)), place);
+            best = simd.max(v, best);
+        }
+    }
+    if RELU {
+        place = simd.select_gt(best, zero, place, zero);
+    }
+    let mut lanes = [T::ZERO; MAX_LANES];
+    simd.store(place, &mut lanes);
+    if n == S::LANES {
+        flat_indices(&lanes[..S::LANES], first as u32, &mut winners[..S::LANES]);
+    } else {
+        flat_indices(&lanes[..n], first as u32, winners);
+    }
+    sum
+}
+
+/// From numbers magic + offset to flat indices first + lane + offset; from 0 to [`MISSING`].
+#[inline(always)]
+fn flat_indices<T: Real>(places: &[T], first: u32, winners: &mut [u32]) {
+    let base = first.wrapping_sub(low_bits(magic::<T>()));
+    for (lane, (winner, &place)) in winners.iter_mut().zip(places).enumerate() {
+        let index = low_bits(place).wrapping_add(base).wrapping_add(lane as u32);
+        *winner = if place == T::ZERO { MISSING } else { index };
+    }
+}
+
+/// The last 32 bits of a number's representation.
+#[inline(always)]
+fn low_bits<T: Real>(x: T) -> u32 {
+    if size_of::<T>() == 4 { bytemuck::cast(x) } else { bytemuck::cast::<T, u64>(x) as u32 }
+}
+
+/// The winners of one row of windows, number by number: for rows with NaN and for windows too large to count.
+fn row_winners_one_by_one<T: Real, const RELU: bool>(
+    p: &Pool,
+    x: &[T],
+    affine: Affine<T>,
+    start: usize,
+    winners: &mut [u32],
+) {
+    for (j, winner) in winners.iter_mut().enumerate() {
+        let (ox, c) = (j / p.channels, j % p.channels);
+        let first = start + ox * p.stride * p.channels + c;
+        let value = |i: usize| {
+            if RELU { affine.slope[c] * (x[i] - affine.center[c]) + affine.shift[c] } else { x[i] }
+        };
+        let (mut best, mut place) = (value(first), first);
+        for w in 1..p.window * p.window {
+            let i = first + (w / p.window * p.width + w % p.window) * p.channels;
+            let v = value(i);
+            if !is_nan(best) && (v > best || is_nan(v)) {
+                (best, place) = (v, i);
+            }
+        }
+        *winner = if RELU && best <= T::ZERO { MISSING } else { place as u32 };
+    }
+}
+
+#[inline(always)]
+fn is_nan<T: Real>(x: T) -> bool {
+    x.to_f64().is_nan()
 }

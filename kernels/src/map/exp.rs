@@ -1,0 +1,52 @@
+//! eˣ.
+
+use super::{Function, LN2_HIGH, LN2_LOW, constant, polynomial};
+use crate::simd::{Real, Simd};
+
+/// (eʳ − 1 − r)/r² for |r| ≤ 0.35 (a little more than ln 2 / 2), minimax; the error relative to eʳ is 2⁻²⁸.
+const SINGLE: [f64; 5] = [
+    0.499_999_930_507_343_065_11,
+    0.166_665_147_914_950_277_94,
+    0.041_668_456_785_494_099_939,
+    0.008_369_418_826_750_458_309_4,
+    0.001_381_314_459_429_071_758_8,
+];
+/// The same with an error of 2⁻⁵⁷.
+const DOUBLE: [f64; 10] = [
+    0.500_000_000_000_001_170_11,
+    0.166_666_666_666_663_863_05,
+    0.041_666_666_666_519_153_695,
+    0.008_333_333_333_507_658_533_5,
+    0.001_388_888_894_691_986_397_5,
+    0.000_198_412_694_861_683_438_27,
+    0.000_024_801_489_352_339_666_815,
+    2.755_759_717_962_253_418_8e-6,
+    2.763_168_732_847_528_556e-7,
+    2.499_899_514_289_178_658_4e-8,
+];
+
+#[derive(Clone, Copy)]
+pub(super) struct Exp;
+
+impl<T: Real> Function<T> for Exp {
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
+        exp(simd, x)
+    }
+}
+
+/// eˣ = 2ⁿ·eʳ with n the integer nearest to x / ln 2.
+#[inline(always)]
+pub(super) fn exp<T: Real, S: Simd<T>>(simd: S, x: S::V) -> S::V {
+    // Beyond these the result is ∞ or 0 anyway, and n stays in the range of two steps of 2ⁿᐟ².
+    let x = simd.min(constant(simd, 100.0, 800.0), x);
+    let x = simd.max(constant(simd, -110.0, -800.0), x);
+    let n = simd.round(simd.mul(x, constant(simd, std::f64::consts::LOG2_E, std::f64::consts::LOG2_E)));
+    let r = simd.neg_mul_add(n, constant(simd, LN2_HIGH[0], LN2_HIGH[1]), x);
+    let r = simd.neg_mul_add(n, constant(simd, LN2_LOW[0], LN2_LOW[1]), r);
+    let tail = simd.mul_add(simd.mul(r, r), polynomial(simd, r, &SINGLE, &DOUBLE), r);
+    let power = simd.add(simd.splat(T::ONE), tail);
+    // One factor 2ⁿ would overflow or vanish where the product need not.
+    let half = simd.round(simd.mul(n, constant(simd, 0.5, 0.5)));
+    simd.mul(simd.mul(power, simd.exp2_int(half)), simd.exp2_int(simd.sub(n, half)))
+}

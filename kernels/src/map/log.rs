@@ -1,0 +1,63 @@
+//! ln x.
+
+use super::{Function, LN2_HIGH, LN2_LOW, constant, polynomial};
+use crate::simd::{Real, Simd};
+
+/// (2 artanh(√z)/√z − 2)/z for 0 ≤ z ≤ 0.04, minimax; the error relative to 2 artanh is 2⁻³⁵.
+const SINGLE: [f64; 4] = [
+    0.666_666_630_593_401_123_79,
+    0.400_008_674_269_169_092_15,
+    0.285_067_946_084_496_414_26,
+    0.241_034_808_256_877_934_14,
+];
+/// The same with an error of 2⁻⁶².
+const DOUBLE: [f64; 8] = [
+    0.666_666_666_666_665_959_07,
+    0.400_000_000_000_569_528_54,
+    0.285_714_285_557_678_207_55,
+    0.222_222_243_028_561_682_9,
+    0.181_816_655_120_048_740_97,
+    0.153_911_233_741_325_406_81,
+    0.131_734_129_201_335_710_51,
+    0.138_442_712_395_814_103_64,
+];
+
+#[derive(Clone, Copy)]
+pub(super) struct Log;
+
+impl<T: Real> Function<T> for Log {
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
+        let zero = simd.splat(T::ZERO);
+        // Subnormal numbers are lifted by 2²⁴ or 2⁵⁴ into the normal range.
+        let smallest = constant(simd, f32::MIN_POSITIVE.into(), f64::MIN_POSITIVE);
+        let lifted = simd.mul(x, constant(simd, 16_777_216.0, 18_014_398_509_481_984.0));
+        let lift = simd.select_gt(smallest, x, constant(simd, -24.0, -54.0), zero);
+        let (m, e) = simd.split_exponent(simd.select_gt(smallest, x, lifted, x));
+        let e = simd.add(e, lift);
+        // x = m · 2ᵉ with m in [√½, √2], where m − 1 is exact.
+        let root = constant(simd, std::f64::consts::SQRT_2, std::f64::consts::SQRT_2);
+        let e = simd.select_gt(m, root, simd.add(e, simd.splat(T::ONE)), e);
+        let m = simd.select_gt(m, root, simd.mul(m, constant(simd, 0.5, 0.5)), m);
+        let y = log_of(simd, simd.sub(m, simd.splat(T::ONE)), e);
+        // ∞ stays; 0 gives −∞ and a negative number NaN, as NaN does.
+        let y = simd.select_gt(x, constant(simd, f32::MAX.into(), f64::MAX), x, y);
+        let pole = simd.add(x, constant(simd, f64::NEG_INFINITY, f64::NEG_INFINITY));
+        let outside = simd.select_gt(zero, x, constant(simd, f64::NAN, f64::NAN), pole);
+        simd.select_gt(x, zero, y, outside)
+    }
+}
+
+/// ln(1 + f) + e · ln 2 for −0.3 ≤ f ≤ 0.5 and integral e, with s = f / (2 + f):
+/// ln(1 + f) = 2 artanh s = f − (f²/2 − s · (f²/2 + s² · P(s²))).
+#[inline(always)]
+pub(super) fn log_of<T: Real, S: Simd<T>>(simd: S, f: S::V, e: S::V) -> S::V {
+    let s = simd.div(f, simd.add(constant(simd, 2.0, 2.0), f));
+    let z = simd.mul(s, s);
+    let square = simd.mul(simd.mul(constant(simd, 0.5, 0.5), f), f);
+    let series = simd.mul_add(z, polynomial(simd, z, &SINGLE, &DOUBLE), square);
+    let low = simd.mul_add(s, series, simd.mul(e, constant(simd, LN2_LOW[0], LN2_LOW[1])));
+    // The small terms first, the exact e · ln 2 last.
+    let fraction = simd.sub(simd.sub(square, low), f);
+    simd.sub(simd.mul(e, constant(simd, LN2_HIGH[0], LN2_HIGH[1])), fraction)
+}

@@ -1,0 +1,75 @@
+//! tanh, the sigmoid and softplus: functions of eˣ.
+
+use super::{Function, constant, exp::exp, exp_minus_abs, log::log_of, polynomial};
+use crate::simd::{Real, Simd};
+
+/// (tanh(√z)/√z − 1)/z for 0 ≤ z ≤ 0.5625², minimax; the error relative to tanh is below 2⁻²⁹.
+const TANH_SINGLE: [f64; 5] = [
+    -0.333_333_145_123_331_651_28,
+    0.133_324_713_575_688_370_71,
+    -0.053_839_246_731_939_827_313,
+    0.021_014_278_439_351_619_726,
+    -0.006_188_639_610_619_586_029_1,
+];
+/// The same with an error below 2⁻⁵⁹.
+const TANH_DOUBLE: [f64; 11] = [
+    -0.333_333_333_333_332_800_33,
+    0.133_333_333_333_234_690_7,
+    -0.053_968_253_961_902_922_191,
+    0.021_869_488_331_972_536_677,
+    -0.008_863_231_708_172_809_813_8,
+    0.003_592_082_913_657_372_379_5,
+    -0.001_455_483_607_126_549_985_1,
+    0.000_588_198_822_331_496_998_15,
+    -0.000_232_752_199_553_621_049_56,
+    0.000_082_409_076_172_632_519_226,
+    -0.000_018_931_755_485_743_824_969,
+];
+
+#[derive(Clone, Copy)]
+pub(super) struct Tanh;
+
+impl<T: Real> Function<T> for Tanh {
+    /// x + x³·P(x²) near zero, ±(1 − 2/(e²ˣ + 1)) where that is more than a half and loses nothing.
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
+        let (zero, one, two) = (simd.splat(T::ZERO), simd.splat(T::ONE), constant(simd, 2.0, 2.0));
+        let abs = simd.abs(x);
+        let z = simd.mul(x, x);
+        let near = simd.mul_add(simd.mul(x, z), polynomial(simd, z, &TANH_SINGLE, &TANH_DOUBLE), x);
+        // Below 2⁻¹³ or 2⁻²⁷ tanh x rounds to x; so −0 keeps its sign too.
+        let near = simd.select_gt(abs, constant(simd, 1.220_703_125e-4, 7.450_580_596_923_828_125e-9), near, x);
+        let far = simd.sub(one, simd.div(two, simd.add(exp(simd, simd.add(abs, abs)), one)));
+        let far = simd.select_gt(x, zero, far, simd.sub(zero, far));
+        simd.select_gt(abs, constant(simd, 0.5625, 0.5625), far, near)
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Sigmoid;
+
+impl<T: Real> Function<T> for Sigmoid {
+    /// 1/(1 + e⁻ˣ) for positive x, eˣ/(1 + eˣ) for negative x.
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
+        let one = simd.splat(T::ONE);
+        let small = exp_minus_abs(simd, x);
+        let numerator = simd.select_gt(x, simd.splat(T::ZERO), one, small);
+        simd.div(numerator, simd.add(one, small))
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Softplus;
+
+impl<T: Real> Function<T> for Softplus {
+    /// max(x, 0) + ln(1 + u) with u = e⁻|x|, where 1 + u = 2·(1 + (u − 1)/2) if u > ½, which is exact.
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
+        let (zero, one, half) = (simd.splat(T::ZERO), simd.splat(T::ONE), constant(simd, 0.5, 0.5));
+        let u = exp_minus_abs(simd, x);
+        let f = simd.select_gt(u, half, simd.mul(simd.sub(u, one), half), u);
+        let e = simd.select_gt(u, half, one, zero);
+        simd.add(simd.max(zero, x), log_of(simd, f, e))
+    }
+}
