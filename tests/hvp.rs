@@ -1,5 +1,5 @@
 //! Hessian-vector products of small losses: their algebra, three independent ways to them, and single
-//! against double precision.
+//! against double precision, and the memory that they ask for.
 
 #[path = "support/hyper.rs"]
 mod hyper;
@@ -9,7 +9,9 @@ mod nets;
 mod sampling;
 
 use hyper::{Hyper, hessian};
-use maml_autograd::{Function, SecondOrder, Tape, Tensor, grad, hvp, hvp_reverse_over_forward, jvp, value_and_grad};
+use maml_autograd::{
+    Function, SecondOrder, Tape, Tensor, fresh_allocations, grad, hvp, hvp_reverse_over_forward, jvp, value_and_grad,
+};
 use sampling::{direction, dot, largest, stream};
 
 type Arrays = Vec<Tensor<f64>>;
@@ -136,9 +138,8 @@ fn convolutional_net_of_two_blocks() {
 
 /// The whole Hessian, column by column, against hyper-dual numbers.
 fn check_hessian(f: &(impl Function<f64> + Hyper), at: &[Tensor<f64>]) {
-    let flat: Vec<f64> = at.iter().flat_map(Tensor::as_slice).copied().collect();
-    assert!(flat.len() < 60, "{} weights", flat.len());
-    let exact = hessian(f, &flat);
+    let exact = hessian(f, at);
+    assert!(exact.len() < 60, "{} weights", exact.len());
     let scale = exact.iter().flatten().fold(0.0, |max: f64, x| max.max(x.abs()));
     for (column, exact) in exact.iter().enumerate() {
         let mut position = 0_usize..;
@@ -150,4 +151,36 @@ fn check_hessian(f: &(impl Function<f64> + Hyper), at: &[Tensor<f64>]) {
             assert!((have - want).abs() <= 1e-12 * scale, "column {column}: {have:e} instead of {want:e}");
         }
     }
+}
+
+/// How many blocks each repetition asks of the system.
+fn fresh_per_repetition(mut step: impl FnMut()) -> Vec<u64> {
+    let count = |_| {
+        let before = fresh_allocations();
+        step();
+        fresh_allocations() - before
+    };
+    (0..4).map(count).collect()
+}
+
+#[test]
+fn repeated_derivatives_ask_for_no_fresh_memory() {
+    let (f, at) = nets::two_blocks();
+    let v = direction(&mut stream("memory", [0, 0]), &at);
+    assert_eq!(fresh_per_repetition(|| drop(grad::<f64>(&f, &at)))[1..], [0; 3], "gradient");
+    assert_eq!(fresh_per_repetition(|| drop(hvp::<f64>(&f, &at, &v)))[1..], [0; 3], "Hessian-vector product");
+}
+
+/// A meta-step holds the tapes of all inner steps at once: hundreds of small arrays of one size.
+#[test]
+fn many_tapes_at_once_ask_for_no_fresh_memory_when_repeated() {
+    let (f, at) = nets::two_blocks();
+    let v = direction(&mut stream("memory", [0, 0]), &at);
+    let fresh = fresh_per_repetition(|| {
+        let tapes: Vec<Tape<f64>> = (0..10).map(|_| Tape::new()).collect();
+        let steps: Vec<_> = tapes.iter().map(|tape| SecondOrder::at(tape, &f, &at)).collect();
+        steps.iter().for_each(|step| drop(step.hvp(&v)));
+    });
+    assert!(fresh[0] > 0, "the first step asks for memory");
+    assert_eq!(fresh[1..], [0; 3]);
 }

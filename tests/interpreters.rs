@@ -1,6 +1,8 @@
 //! The engine against a second interpreter of the same vocabulary, which shares no loop with it. Over
 //! `Dual`, that interpreter gives exact derivatives of any order, so nothing here is a finite difference.
 
+#[path = "support/body.rs"]
+mod body;
 #[path = "support/cases.rs"]
 mod cases;
 #[path = "support/program.rs"]
@@ -10,7 +12,8 @@ mod reference;
 #[path = "support/sampling.rs"]
 mod sampling;
 
-use cases::{Paired, compositions, operations};
+use body::Paired;
+use cases::{compositions, operations};
 use maml_autograd::{Along, Function, Tensor, Value, grad, hvp};
 use program::Program;
 use reference::Reference;

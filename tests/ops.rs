@@ -7,12 +7,15 @@
 //! 2. f′(x, g) = ⟨vjp(x; g), u⟩, the vector-Jacobian product as a function of inputs and cotangent,
 //! 3. f″(x, g) = the derivative of f′ along v.
 
+#[path = "support/body.rs"]
+mod body;
 #[path = "support/cases.rs"]
 mod cases;
 #[path = "support/sampling.rs"]
 mod sampling;
 
-use cases::{Case, Paired, compositions, operations};
+use body::{Case, Paired};
+use cases::{compositions, operations};
 use maml_autograd::{Along, Function, Tape, Tensor, Value, grad, jvp, value};
 use sampling::{direction, dot, largest, stream};
 

@@ -4,17 +4,23 @@ use std::{cell::RefCell, collections::BTreeMap, marker::PhantomData, mem};
 
 use maml_kernels::{Aligned, Real};
 
-/// How many free blocks of one size a thread keeps; more than a training step ever holds of a large size.
-const KEPT_PER_SIZE: usize = 64;
-
 thread_local! {
     static FREE: RefCell<FreeList> = RefCell::default();
 }
 
 #[derive(Default)]
 struct FreeList {
-    by_size: BTreeMap<usize, Vec<Aligned>>,
+    by_size: BTreeMap<usize, Blocks>,
     fresh: u64,
+}
+
+/// The blocks of one size. A thread keeps at most as many as it once had in use at the same time: what a
+/// step needs again, and no more of what other threads made and this one drops.
+#[derive(Default)]
+struct Blocks {
+    free: Vec<Aligned>,
+    used: usize,
+    most_used: usize,
 }
 
 /// How many blocks this thread has ever asked of the system. It stands still in a steady training loop.
@@ -34,7 +40,10 @@ impl<T: Real> Buf<T> {
     pub(crate) fn dirty(len: usize) -> Self {
         let bytes = size_class(len * size_of::<T>());
         let memory = FREE.with_borrow_mut(|free| {
-            free.by_size.get_mut(&bytes).and_then(Vec::pop).unwrap_or_else(|| {
+            let blocks = free.by_size.entry(bytes).or_default();
+            blocks.used += 1;
+            blocks.most_used = blocks.most_used.max(blocks.used);
+            blocks.free.pop().unwrap_or_else(|| {
                 free.fresh += 1;
                 Aligned::zeroed(bytes)
             })
@@ -63,9 +72,11 @@ impl<T: Real> Drop for Buf<T> {
         // A thread that is ending has no list any more; its memory goes back to the system.
         let _ = FREE.try_with(|free| {
             let mut free = free.borrow_mut();
-            let list = free.by_size.entry(memory.bytes()).or_default();
-            if list.len() < KEPT_PER_SIZE {
-                list.push(memory);
+            let blocks = free.by_size.entry(memory.bytes()).or_default();
+            // Memory that another thread asked for was never counted here.
+            blocks.used = blocks.used.saturating_sub(1);
+            if blocks.free.len() + blocks.used < blocks.most_used {
+                blocks.free.push(memory);
             }
         });
     }
@@ -100,5 +111,20 @@ mod tests {
             assert_eq!(buf.as_slice().len(), 12_345);
         }
         assert_eq!(fresh_allocations(), before);
+    }
+
+    #[test]
+    fn a_thread_keeps_what_it_used_at_once_and_no_more() {
+        const LEN: usize = 23_456;
+        let many = |n: usize| (0..n).map(|_| Buf::<f32>::dirty(LEN)).collect::<Vec<_>>();
+        drop(many(300));
+        let before = fresh_allocations();
+        drop(many(300));
+        assert_eq!(fresh_allocations(), before);
+        let kept = || FREE.with_borrow(|free| free.by_size[&size_class(4 * LEN)].free.len());
+        for _ in 0..3 {
+            drop(std::thread::spawn(move || (0..500).map(|_| Buf::<f32>::dirty(LEN)).collect::<Vec<_>>()).join());
+            assert_eq!(kept(), 300);
+        }
     }
 }

@@ -46,6 +46,7 @@ pub fn hvp_reverse_over_forward<T: Real>(f: &impl Function<T>, x: &[Tensor<T>], 
 /// The value of f at x and its directional derivative ⟨∇f(x), v⟩, by forward mode.
 #[track_caller]
 pub fn jvp<T: Real>(f: &impl Function<T>, x: &[Tensor<T>], v: &[Tensor<T>]) -> (T, T) {
+    assert_eq!(x.len(), v.len(), "a direction needs an array for each argument");
     let x: Vec<_> = x.iter().zip(v).map(|(x, v)| Dual::new(x.clone(), v.clone())).collect();
     let y = f.eval(&x);
     (y.primal.item(), y.tangent.map_or(T::ZERO, |dy| dy.item()))

@@ -74,7 +74,7 @@ impl<T: Real> Tape<T> {
     /// zeros for a target on which nothing depends.
     #[track_caller]
     pub fn vjp(&self, outputs: &[(&Var<'_, T>, Tensor<T>)], targets: &[&Var<'_, T>]) -> Vec<Tensor<T>> {
-        let seeds = outputs.iter().filter_map(|(y, g)| Some((self.id_of(y)?, g.clone()))).collect();
+        let seeds = self.seeds(outputs);
         let ids: Vec<_> = targets.iter().map(|x| self.id_of(x)).collect();
         let found = self.sweep(seeds, &ids, &|value, _| value);
         found.into_iter().zip(targets).map(|(g, x)| g.unwrap_or_else(|| Tensor::zeros(x.shape()))).collect()
@@ -87,7 +87,7 @@ impl<T: Real> Tape<T> {
         outputs: &[(&Var<'t, T>, Var<'t, T>)],
         targets: &[&Var<'t, T>],
     ) -> Vec<Var<'t, T>> {
-        let seeds = outputs.iter().filter_map(|(y, g)| Some((self.id_of(y)?, g.clone()))).collect();
+        let seeds = self.seeds(outputs);
         let ids: Vec<_> = targets.iter().map(|x| self.id_of(x)).collect();
         let lift = |tensor, id: Option<NodeId>| Var { tensor, node: id.map(|id| (self, id)) };
         let found = self.sweep(seeds, &ids, &lift);
@@ -113,6 +113,17 @@ impl<T: Real> Tape<T> {
         let (tape, id) = x.node?;
         assert!(std::ptr::eq(tape, self), "a value of one tape was given to another");
         Some(id)
+    }
+
+    /// The outputs that depend on a variable, with their cotangents. A shape of the same length would pass
+    /// through linear operations unseen.
+    #[track_caller]
+    fn seeds<V: Value>(&self, outputs: &[(&Var<'_, T>, V)]) -> Vec<(NodeId, V)> {
+        let seed = |(y, g): &(&Var<'_, T>, V)| {
+            assert_eq!(y.shape(), g.shape(), "vjp: shapes of an output and of its cotangent");
+            Some((self.id_of(y)?, g.clone()))
+        };
+        outputs.iter().filter_map(seed).collect()
     }
 
     /// The reverse sweep: from the last seed back to the first target, the cotangent of every node is the

@@ -1,5 +1,7 @@
 //! Named small problems: a loss with a point where to differentiate it.
 
+#![allow(dead_code)] // Not every test binary uses every piece.
+
 use maml_autograd::{Function, Shape, Tensor, Value, neural};
 use maml_kernels::Real;
 use rand::RngExt;
@@ -22,7 +24,6 @@ pub(crate) struct Logistic {
 pub(crate) struct TwoLayer {
     pub(crate) x: Tensor<f64>,
     pub(crate) y: Tensor<f64>,
-    pub(crate) hidden: usize,
 }
 
 /// What batch norm adds to the variance.
@@ -32,9 +33,6 @@ pub(crate) const EPSILON: f64 = 1e-3;
 pub(crate) struct ConvNet {
     pub(crate) images: Tensor<f64>,
     pub(crate) labels: Vec<u32>,
-    /// Channels of each block.
-    pub(crate) widths: Vec<usize>,
-    pub(crate) classes: usize,
 }
 
 impl<T: Real> Function<T> for LinearRegression {
@@ -91,7 +89,7 @@ pub(crate) fn logistic() -> (Logistic, At) {
 pub(crate) fn two_layer() -> (TwoLayer, At) {
     let [x, y, weights, bias, readout] =
         draw("two_layer", [[8, 3].into(), [8, 1].into(), [3, 6].into(), [6].into(), [6, 1].into()]);
-    (TwoLayer { x, y, hidden: 6 }, vec![weights, bias, readout])
+    (TwoLayer { x, y }, vec![weights, bias, readout])
 }
 
 /// One block, 40 weights.
@@ -118,5 +116,5 @@ fn conv_net(name: &str, images: [usize; 4], widths: &[usize], classes: usize) ->
     }
     at.push(uniform(rng, [height * width * c_in, classes].into(), -1.0, 1.0));
     at.push(uniform(rng, [classes].into(), -1.0, 1.0));
-    (ConvNet { images, labels, widths: widths.to_vec(), classes }, at)
+    (ConvNet { images, labels }, at)
 }

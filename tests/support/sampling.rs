@@ -1,5 +1,7 @@
 //! Random inputs by address, and arithmetic on lists of arrays.
 
+#![allow(dead_code)] // Not every test binary uses every piece.
+
 use maml_autograd::{Shape, Tensor};
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 
