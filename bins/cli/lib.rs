@@ -12,7 +12,9 @@
 //! | [`checkpoint`] | two generations of state, each with its checksum |
 //! | [`atomic`] | a file is there whole or not at all |
 //! | [`exit`] | exit codes, failures, and the runner of `main` |
+//! | [`images`] | the real data, or the stand-in that says so |
 //! | [`isa`] | the kernel path, pinned once |
+//! | [`omniglot_report`] | the tables of one experiment |
 //! | [`out`] | the only way to stdout |
 //! | [`progress`] | what a run says on stderr while it works |
 //! | [`table`] | aligned tables with their intervals named |
@@ -28,9 +30,11 @@ pub mod atomic;
 pub mod checkpoint;
 pub mod config;
 pub mod exit;
+pub mod images;
 pub mod isa;
 mod keys;
 pub mod manifest;
+pub mod omniglot_report;
 pub mod out;
 pub mod progress;
 pub mod run_folder;

@@ -7,13 +7,16 @@
 
 pub mod arrays;
 pub mod checkpoint;
+pub mod data;
 pub mod experiment;
 pub mod maml;
 pub mod model;
 pub mod optim;
 pub mod parallel;
 mod params;
-mod rng;
+pub mod rng;
+pub mod stats;
+pub mod task;
 pub mod train;
 
 pub use maml_autograd::Isa;

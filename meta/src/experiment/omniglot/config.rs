@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     maml::{InnerLoop, Order},
     optim::Optimizer,
-    task::episode::{EpisodeSpec, Labels},
+    task::{EpisodeSpec, Labels, LandscapeSpec},
     train::Learner,
 };
 
@@ -22,9 +22,9 @@ pub struct Config {
     /// Channels of every block of the network.
     pub filters: usize,
     /// Classes of a task.
-    pub ways: usize,
+    pub ways: u32,
     /// Query drawings of a class in training.
-    pub queries: usize,
+    pub queries: u32,
     /// Adaptation, in training and in judging.
     pub adaptation: Adaptation,
     /// How both learners are trained.
@@ -98,7 +98,7 @@ pub struct Evaluation {
     /// Tasks of every kind.
     pub episodes: usize,
     /// Query drawings of a class.
-    pub queries: usize,
+    pub queries: u32,
     /// Confidence level of the intervals, such as 0.95.
     pub level: f64,
     /// Adaptation steps after which MAML is judged.
@@ -115,7 +115,7 @@ pub struct Standard {
     /// Who is trained.
     pub learners: Vec<LearnerName>,
     /// Support drawings of a class.
-    pub shots: usize,
+    pub shots: u32,
 }
 
 /// Easy and hard tasks: hardness is the number of shots, geography the number of alphabets.
@@ -125,17 +125,19 @@ pub struct Landscape {
     /// Who is trained.
     pub learners: Vec<LearnerName>,
     /// r_H: alphabets that hard tasks' characters come from; fewer lie more closely.
-    pub hard_alphabets: usize,
+    pub hard_alphabets: u32,
     /// Alphabets that easy tasks' characters come from.
-    pub easy_alphabets: usize,
+    pub easy_alphabets: u32,
     /// Support drawings of a class in hard tasks.
-    pub hard_shots: usize,
+    pub hard_shots: u32,
     /// Support drawings of a class in easy tasks.
-    pub easy_shots: usize,
+    pub easy_shots: u32,
     /// The share p of hard tasks in training.
     pub hard_share: f64,
     /// How labels are given.
     pub labels: Labels,
+    /// Whether easy and hard tasks have the same characters.
+    pub shared_characters: bool,
     /// Share of the training alphabets' characters that training never sees.
     pub held_out_share: f64,
 }
@@ -200,29 +202,41 @@ impl Config {
     }
 
     /// Tasks with this many support drawings of a class.
-    pub(super) fn spec(&self, shots: usize, queries: usize, labels: Labels) -> EpisodeSpec {
+    pub(super) fn spec(&self, shots: u32, queries: u32, labels: Labels) -> EpisodeSpec {
         EpisodeSpec { ways: self.ways, shots, queries, labels }
+    }
+
+    /// The geography of the landscape setting.
+    pub(super) fn geography(&self) -> LandscapeSpec {
+        let Landscape { hard_alphabets, easy_alphabets, held_out_share, shared_characters, .. } = self.landscape;
+        LandscapeSpec { hard_alphabets, easy_alphabets, labels: self.ways, held_out: held_out_share, shared_characters }
     }
 
     /// The first thing wrong with the numbers, in a sentence.
     pub fn check(&self) -> Result<(), String> {
         let share = |name: &str, x: f64| {
-            if (0.0..=1.0).contains(&x) { Ok(()) } else { Err(format!("`{name}` is {x}; a share lies between 0 and 1")) }
+            if (0.0..=1.0).contains(&x) {
+                Ok(())
+            } else {
+                Err(format!("`{name}` is {x}; a share lies between 0 and 1"))
+            }
         };
-        let positive = |name: &str, x: usize| if x > 0 { Ok(()) } else { Err(format!("`{name}` is 0; it must be at least 1")) };
+        let positive =
+            |name: &str, x: usize| if x > 0 { Ok(()) } else { Err(format!("`{name}` is 0; it must be at least 1")) };
         positive("settings", self.settings.len())?;
         positive("seeds", self.seeds.len())?;
         positive("filters", self.filters)?;
         positive("training.tasks", self.training.tasks)?;
-        positive("evaluation.queries", self.evaluation.queries)?;
         share("training.decay_share", self.training.decay_share)?;
         share("landscape.hard_share", self.landscape.hard_share)?;
-        share("landscape.held_out_share", self.landscape.held_out_share)?;
         if self.evaluation.episodes < 2 {
             return Err("`evaluation.episodes` must be at least 2: an interval needs them".into());
         }
         if !(self.evaluation.level > 0.0 && self.evaluation.level < 1.0) {
-            return Err(format!("`evaluation.level` is {}; a confidence level lies between 0 and 1", self.evaluation.level));
+            return Err(format!(
+                "`evaluation.level` is {}; a confidence level lies between 0 and 1",
+                self.evaluation.level
+            ));
         }
         if !self.adaptation.alpha.is_finite() {
             return Err(format!("`adaptation.alpha` is {}; it must be a finite number", self.adaptation.alpha));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     config::{Config, LearnerName, SettingName},
     summary::Summary,
-    tasks::Tasks,
+    tasks::{Tasks, TasksError},
 };
 use crate::{
     checkpoint::{self, CheckpointError},
@@ -15,7 +15,6 @@ use crate::{
     maml::adapt,
     model::Model,
     parallel::Workers,
-    task::episode::EpisodeError,
     train::{Diverged, Trainer},
 };
 
@@ -73,11 +72,11 @@ pub enum RunError {
     Config(String),
     /// The config asks for episodes that the data cannot give.
     #[error("setting `{setting}`: {source}")]
-    Episodes {
+    Tasks {
         /// The setting.
         setting: &'static str,
         /// What is impossible.
-        source: EpisodeError,
+        source: TasksError,
     },
     /// A number stopped being finite.
     #[error("{stage}: {source}")]
@@ -267,6 +266,6 @@ fn title(cell: Cell) -> String {
     format!("{} {} seed {}", cell.setting.name(), cell.learner.name(), cell.seed)
 }
 
-fn episodes(setting: SettingName, source: EpisodeError) -> RunError {
-    RunError::Episodes { setting: setting.name(), source }
+fn episodes(setting: SettingName, source: TasksError) -> RunError {
+    RunError::Tasks { setting: setting.name(), source }
 }

@@ -240,7 +240,14 @@ fn protocol(config: &Config, set: &ImageSet) -> String {
          step(s), alpha {}; {} iterations of {} tasks, {:?}; batch normalisation transductive (statistics of the \
          batch, also when judged); judged by the last parameters (no selection) on {} episodes a kind with {} queries \
          a class; seeds {:?}",
-        set.source, adaptation.steps, adaptation.alpha, training.iterations, training.tasks, training.optimizer,
-        evaluation.episodes, evaluation.queries, config.seeds,
+        set.source,
+        adaptation.steps,
+        adaptation.alpha,
+        training.iterations,
+        training.tasks,
+        training.optimizer,
+        evaluation.episodes,
+        evaluation.queries,
+        config.seeds,
     )
 }

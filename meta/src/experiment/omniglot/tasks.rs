@@ -12,7 +12,10 @@ use crate::{
     maml::Task,
     model::{Classification, Conv4},
     rng,
-    task::episode::{ClassPool, Episode, EpisodeError, EpisodeSpec, Labels, Shot, draw, landscape_pools, standard_split},
+    task::{
+        ClassPool, Episode, EpisodeError, EpisodeSpec, Labels, PoolError, Shot, draw, landscape_pools, pixels,
+        standard_split,
+    },
     train::TaskSource,
 };
 
@@ -39,15 +42,26 @@ pub struct Tasks {
     judged: Vec<Kind>,
 }
 
+/// Why the tasks of a config cannot be made of these images.
+#[derive(Debug, thiserror::Error)]
+pub enum TasksError {
+    /// The characters cannot be split as asked.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// The episodes cannot be drawn.
+    #[error(transparent)]
+    Episode(#[from] EpisodeError),
+}
+
 const TRAIN: &str = "train";
 const HELD_OUT: &str = "held out";
 const TEST: &str = "test";
 
 impl Tasks {
     /// Splits the characters and checks that every kind of episode can be drawn.
-    pub fn new(config: &Config, setting: SettingName, seed: u64, set: Arc<ImageSet>) -> Result<Self, EpisodeError> {
+    pub fn new(config: &Config, setting: SettingName, seed: u64, set: Arc<ImageSet>) -> Result<Self, TasksError> {
         let (height, width, channels) = (set.height, set.width, set.channels);
-        let model = Conv4 { height, width, channels, filters: config.filters, ways: config.ways };
+        let model = Conv4 { height, width, channels, filters: config.filters, ways: config.ways as usize };
         let (training, judged) = match setting {
             SettingName::Standard => standard(config, seed, &set)?,
             SettingName::Landscape => landscape(config, seed, &set)?,
@@ -92,11 +106,11 @@ impl Tasks {
 
     fn batch(&self, parts: &[&[Shot]]) -> Classification<Conv4, f32> {
         let shots: Vec<Shot> = parts.concat();
-        let mut pixels = Vec::new();
-        self.set.pixels(&shots, &mut pixels);
+        let mut values = Vec::new();
+        pixels(&shots, &self.set, &mut values);
         let shape = [shots.len(), self.model.height, self.model.width, self.model.channels];
         let labels = shots.iter().map(|shot| shot.label).collect();
-        Classification { model: self.model, x: Tensor::new(shape, &pixels), labels }
+        Classification { model: self.model, x: Tensor::new(shape, &values), labels }
     }
 }
 
@@ -115,7 +129,7 @@ impl TaskSource<f32> for Tasks {
 
 type Kinds = (Vec<Kind>, Vec<Kind>);
 
-fn standard(config: &Config, seed: u64, set: &ImageSet) -> Result<Kinds, EpisodeError> {
+fn standard(config: &Config, seed: u64, set: &ImageSet) -> Result<Kinds, PoolError> {
     let (train, test) = standard_split(set, seed)?;
     let shots = config.standard.shots;
     let group = format!("{}-way {shots}-shot", config.ways);
@@ -129,9 +143,9 @@ fn standard(config: &Config, seed: u64, set: &ImageSet) -> Result<Kinds, Episode
     Ok((vec![kind(TRAIN, &train, config.queries)], vec![kind(TRAIN, &train, judged), kind(TEST, &test, judged)]))
 }
 
-fn landscape(config: &Config, seed: u64, set: &ImageSet) -> Result<Kinds, EpisodeError> {
+fn landscape(config: &Config, seed: u64, set: &ImageSet) -> Result<Kinds, PoolError> {
     let l = &config.landscape;
-    let pools = landscape_pools(set, seed, l.hard_alphabets, l.easy_alphabets, config.ways, l.held_out_share)?;
+    let pools = landscape_pools(set, seed, &config.geography())?;
     let groups = [("easy", l.easy_shots, &pools.easy), ("hard", l.hard_shots, &pools.hard)];
     let kind = |group: &str, split, pool: &ClassPool, shots, queries| Kind {
         group: group.into(),
@@ -142,7 +156,8 @@ fn landscape(config: &Config, seed: u64, set: &ImageSet) -> Result<Kinds, Episod
     let training = groups.map(|(group, shots, pools)| kind(group, TRAIN, &pools.train, shots, config.queries));
     let judged = groups.iter().flat_map(|(group, shots, pools)| {
         let splits = [(TRAIN, &pools.train), (HELD_OUT, &pools.held_out), (TEST, &pools.unseen)];
-        splits.map(|(split, pool)| kind(group, split, pool, *shots, config.evaluation.queries))
+        let present = splits.into_iter().filter(|(_, pool)| !pool.classes.is_empty());
+        present.map(|(split, pool)| kind(group, split, pool, *shots, config.evaluation.queries)).collect::<Vec<_>>()
     });
     Ok((training.into(), judged.collect()))
 }
