@@ -200,12 +200,12 @@ impl Moments {
     /// up, plus (difference of means of a)(difference of means of b) · m·n/(m + n).
     #[inline(always)]
     fn combine<T: Real>(&mut self, n: f64, pivots: (&[T], &[T]), sums: &BlockSums<T>) {
-        let part = n / (self.rows + n);
+        let (part, share) = (n / (self.rows + n), 1.0 / n);
         for c in 0..pivots.0.len() {
             let (d, e) = (sums.d[c].to_f64(), sums.e[c].to_f64());
-            let delta_a = pivots.0[c].to_f64() + d / n - self.mean_a[c];
-            let delta_b = pivots.1[c].to_f64() + e / n - self.mean_b[c];
-            self.product[c] += sums.product[c].to_f64() - d * e / n + delta_a * delta_b * (self.rows * part);
+            let delta_a = pivots.0[c].to_f64() + d * share - self.mean_a[c];
+            let delta_b = pivots.1[c].to_f64() + e * share - self.mean_b[c];
+            self.product[c] += sums.product[c].to_f64() - d * e * share + delta_a * delta_b * (self.rows * part);
             self.mean_a[c] += delta_a * part;
             self.mean_b[c] += delta_b * part;
         }

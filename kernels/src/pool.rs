@@ -2,7 +2,7 @@
 
 use crate::{
     Isa, Real,
-    reduce::load_some,
+    reduce::{GROUP, load_some, store_some},
     simd::{Kernel, Simd, dispatch},
 };
 
@@ -131,9 +131,6 @@ struct Winners<'a, T, const RELU: bool> {
     winners: &'a mut [u32],
 }
 
-/// No register has more elements.
-const MAX_LANES: usize = 16;
-
 impl<T: Real, const RELU: bool> Kernel<T> for Winners<'_, T, RELU> {
     type Out = ();
     #[inline(always)]
@@ -181,13 +178,15 @@ fn row_winners<T: Real, S: Simd<T>, const RELU: bool>(
     winners: &mut [u32],
 ) -> bool {
     let mut poison = simd.splat(T::ZERO);
+    let mut places = [T::ZERO; GROUP];
     for (ox, winners) in winners.chunks_exact_mut(p.channels).enumerate() {
-        let window = start + ox * p.stride * p.channels;
-        let mut c = 0;
-        for winners in winners.chunks_mut(S::LANES) {
-            let sum = window_winners::<T, S, RELU>(simd, p, &x[window + c..], affine.from(c), window + c, winners);
+        for (group, winners) in winners.chunks_mut(GROUP).enumerate() {
+            let from = group * GROUP;
+            let first = start + ox * p.stride * p.channels + from;
+            let places = &mut places[..winners.len()];
+            let sum = group_places::<T, S, RELU>(simd, p, &x[first..], affine.from(from), places);
             poison = simd.add(poison, sum);
-            c += S::LANES;
+            flat_indices(places, first as u32, winners);
         }
     }
     !is_nan(simd.reduce_add(poison))
@@ -202,55 +201,81 @@ impl<'a, T: Real> Affine<'a, T> {
     }
 }
 
-/// The winners of one window in as many channels as `winners` is long, at most a register-full; `x`
-/// begins with the window's first element, whose flat index is `first`. Returns the sum of all values.
+/// The offsets of the winners of one window, as numbers above [`magic`], in as many channels as `places`
+/// is long; 0 where ReLU cuts the winner off. `x` begins with the window's first element. Returns lanes
+/// whose sum is the sum of all values.
 #[inline(always)]
-fn window_winners<T: Real, S: Simd<T>, const RELU: bool>(
+fn group_places<T: Real, S: Simd<T>, const RELU: bool>(
     simd: S,
     p: &Pool,
     x: &[T],
     affine: Affine<T>,
-    first: usize,
-    winners: &mut [u32],
+    places: &mut [T],
 ) -> S::V {
-    let n = winners.len();
-    let zero = simd.splat(T::ZERO);
-    let (mut center, mut slope, mut shift) = (zero, zero, zero);
-    if RELU {
-        center = load_some(simd, &affine.center[..n]);
-        slope = load_some(simd, &affine.slope[..n]);
-        shift = load_some(simd, &affine.shift[..n]);
+    let n = places.len();
+    let mut sum = simd.splat(T::ZERO);
+    let mut c = 0;
+    while c + 2 * S::LANES <= n {
+        let places = &mut places[c..c + 2 * S::LANES];
+        sum = simd.add(sum, strip_places::<T, S, RELU, 2>(simd, p, &x[c..], affine.from(c), places));
+        c += 2 * S::LANES;
     }
-    let mut best = zero;
-    let mut sum = zero;
-    let mut place = simd.splat(magic::<T>());
+    while c < n {
+        let end = n.min(c + S::LANES);
+        sum = simd.add(sum, strip_places::<T, S, RELU, 1>(simd, p, &x[c..], affine.from(c), &mut places[c..end]));
+        c = end;
+    }
+    sum
+}
+
+#[inline(always)]
+fn strip_places<T: Real, S: Simd<T>, const RELU: bool, const U: usize>(
+    simd: S,
+    p: &Pool,
+    x: &[T],
+    affine: Affine<T>,
+    places: &mut [T],
+) -> S::V {
+    let n = places.len();
+    let zero = simd.splat(T::ZERO);
+    let (mut center, mut slope, mut shift) = ([zero; U], [zero; U], [zero; U]);
+    if RELU {
+        for u in 0..U {
+            center[u] = load_some(simd, &affine.center[..n][u * S::LANES..]);
+            slope[u] = load_some(simd, &affine.slope[..n][u * S::LANES..]);
+            shift[u] = load_some(simd, &affine.shift[..n][u * S::LANES..]);
+        }
+    }
+    let (mut best, mut place, mut sum) = ([zero; U], [simd.splat(magic::<T>()); U], [zero; U]);
     for wy in 0..p.window {
         for wx in 0..p.window {
             let offset = (wy * p.width + wx) * p.channels;
-            let mut v = load_some(simd, &x[offset..offset + n]);
-            if RELU {
-                v = simd.mul_add(slope, simd.sub(v, center), shift);
+            let here = simd.splat(magic::<T>() + T::from_f64(offset as f64));
+            let x = &x[offset..offset + n];
+            for u in 0..U {
+                let mut v = load_some(simd, &x[u * S::LANES..]);
+                if RELU {
+                    v = simd.mul_add(slope[u], simd.sub(v, center[u]), shift[u]);
+                }
+                sum[u] = simd.add(sum[u], v);
+                if offset == 0 {
+                    best[u] = v;
+                } else {
+                    place[u] = simd.select_gt(v, best[u], here, place[u]);
+                    best[u] = simd.max(v, best[u]);
+                }
             }
-            sum = simd.add(sum, v);
-            if offset == 0 {
-                best = v;
-                continue;
-            }
-            place = simd.select_gt(v, best, simd.splat(magic::<T>() + T::from_f64(offset as f64)), place);
-            best = simd.max(v, best);
         }
     }
-    if RELU {
-        place = simd.select_gt(best, zero, place, zero);
+    let mut total = zero;
+    for u in 0..U {
+        if RELU {
+            place[u] = simd.select_gt(best[u], zero, place[u], zero);
+        }
+        store_some(simd, place[u], &mut places[u * S::LANES..]);
+        total = simd.add(total, sum[u]);
     }
-    let mut lanes = [T::ZERO; MAX_LANES];
-    simd.store(place, &mut lanes);
-    if n == S::LANES {
-        flat_indices(&lanes[..S::LANES], first as u32, &mut winners[..S::LANES]);
-    } else {
-        flat_indices(&lanes[..n], first as u32, winners);
-    }
-    sum
+    total
 }
 
 /// From numbers magic + offset to flat indices first + lane + offset; from 0 to [`MISSING`].

@@ -15,7 +15,7 @@ const BLOCK: usize = 4096;
 pub(crate) const BLOCK_ROWS: usize = 64;
 /// Columns whose totals are held together, on the stack.
 pub(crate) const GROUP: usize = 64;
-/// Rows up to this length are summed one number at a time.
+/// Rows up to this length are summed or filled one number at a time.
 const SHORT: usize = 16;
 
 /// Σ x\[i\].
@@ -274,6 +274,12 @@ impl<T: Real, const ADD: bool> Kernel<T> for Repeat<'_, T, ADD> {
 
 #[inline(always)]
 fn fill<T: Real, S: Simd<T>, const ADD: bool>(simd: S, x: T, out: &mut [T]) {
+    if out.len() <= SHORT {
+        for out in out {
+            *out = if ADD { *out + x } else { x };
+        }
+        return;
+    }
     let v = simd.splat(x);
     for out in out.chunks_mut(S::LANES) {
         let v = if ADD { simd.add(load_some(simd, out), v) } else { v };

@@ -127,8 +127,8 @@ fn polynomial<T: Real, S: Simd<T>>(simd: S, x: S::V, single: &[f64], double: &[f
 
 /// ln 2 = LN2_HIGH + LN2_LOW. The high parts have 16 and 42 bits, so that their products with an
 /// exponent are exact, with or without fused multiply-add.
-const LN2_HIGH: [f64; 2] = [0.693_145_751_953_125, 0.693_147_180_559_890_330_187_045];
-const LN2_LOW: [f64; 2] = [1.428_606_820_309_417_232_12e-6, 5.497_923_018_708_371_174_71e-14];
+const LN2_HIGH: [f64; 2] = [0.693_145_751_953_125, 0.693_147_180_559_890_3];
+const LN2_LOW: [f64; 2] = [1.428_606_820_309_417_3e-6, 5.497_923_018_708_371e-14];
 
 /// 1 / (1 + …) and its relatives want e⁻|x|, which never overflows.
 #[inline(always)]
