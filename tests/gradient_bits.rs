@@ -1,6 +1,8 @@
-//! Snapshots of the very bits of gradients and Hessian-vector products, computed by portable code: it fuses
-//! no multiplications and calls no library of the host, so they are the same on every processor. A binary
-//! of its own, because a process computes with one instruction set.
+//! Snapshots of the very bits of gradients and Hessian-vector products, computed by portable code: on x86-64
+//! it fuses no multiplications and calls no library of the host, so they are the same on every processor. A
+//! binary of its own, because a process computes with one instruction set.
+
+#![cfg(all(target_arch = "x86_64", not(target_feature = "fma")))]
 
 #[path = "support/nets.rs"]
 mod nets;

@@ -97,6 +97,7 @@ mod refuses {
         matmul_of_a_vector: zeros([2, 3]).matmul(&zeros([3])) => "matrix product of shapes [2, 3] and [3]: both need two axes";
         conv_channels: zeros([1, 4, 4, 3]).conv(&zeros([3, 3, 2, 5]), 1, 1) => "convolution of images [1, 4, 4, 3] with weights [3, 3, 2, 5]: channels differ";
         conv_axes: zeros([4, 4, 3]).conv(&zeros([3, 3, 3, 5]), 1, 1) => "convolution of images [4, 4, 3] with weights [3, 3, 3, 5]: both need four axes";
+        conv_kernel: zeros([1, 4, 4, 3]).conv(&zeros([5, 3, 3, 5]), 1, 0) => "convolution of images [1, 4, 4, 3] with weights [5, 3, 3, 5]: the kernel does not fit";
         conv_stride: zeros([1, 4, 4, 3]).conv(&zeros([3, 3, 3, 5]), 0, 1) => "the stride is 0";
         scale_channels: zeros([4, 3]).scale_channels(&zeros([4])) => "Channels of shape [4, 3]: shape of the factor per channel\n  left: [3]\n right: [4]";
         covariance: zeros([4, 3]).channel_covariance(&zeros([3, 4])) => "Covariance: shapes of its arguments\n  left: [4, 3]\n right: [3, 4]";
@@ -105,6 +106,7 @@ mod refuses {
         sum_to: zeros([4, 3]).sum_to([4]) => "shape [4] does not broadcast to [4, 3]";
         gather: zeros([4]).gather(vec![0, 1].into(), [3]) => "gather of 2 indices into shape [3]";
         max_pool: neural::max_pool(&zeros([4, 4]), 2, 2) => "max-pool of shape [4, 4]: images have four axes";
+        pool_window: neural::max_pool(&zeros([1, 4, 1, 3]), 2, 2) => "max-pool of shape [1, 4, 1, 3]: a window of 2 does not fit";
         log_softmax: neural::log_softmax(&zeros([4])) => "soft-max of shape [4]: logits have two axes";
         labels_too_few: neural::cross_entropy(&zeros([2, 3]), &[0]) => "cross-entropy of logits [2, 3]: number of labels\n  left: Some(2)\n right: Some(1)";
         labels_too_large: neural::cross_entropy(&zeros([2, 3]), &[0, 3]) => "label 3 of row 1 is not below 3";

@@ -78,6 +78,7 @@ fn pooling(x: Shape, window: usize, stride: usize) -> (Pool, Shape) {
         panic!("max-pool of shape {x}: images have four axes, [n, h, w, c]");
     };
     assert!(window > 0 && stride > 0, "max-pool of shape {x}: window {window}, stride {stride}");
+    assert!(window <= height.min(width), "max-pool of shape {x}: a window of {window} does not fit");
     let pool = Pool { images, height, width, channels, window, stride };
     (pool, [images, pool.out_height(), pool.out_width(), channels].into())
 }

@@ -222,5 +222,7 @@ fn geometry(x: Shape, w: Shape, stride: usize, padding: usize) -> Conv {
     };
     assert_eq!(c_in, weights_in, "convolution of images {x} with weights {w}: channels differ");
     assert!(stride > 0, "convolution of images {x} with weights {w}: the stride is 0");
+    let fits = height + 2 * padding >= kernel_height && width + 2 * padding >= kernel_width;
+    assert!(fits, "convolution of images {x} with weights {w}: the kernel does not fit, with padding {padding}");
     Conv { images, height, width, c_in, c_out, kernel_height, kernel_width, stride, padding }
 }
