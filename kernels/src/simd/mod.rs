@@ -6,6 +6,7 @@
 //! [`dispatch`] picks the token and compiles the kernel's body for its instruction set.
 
 mod portable;
+pub(crate) mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -64,6 +65,8 @@ pub trait Simd<T: Real>: Copy {
     type V: Copy;
     /// Elements of a register.
     const LANES: usize;
+    /// How many registers of this kind there are, which decides the size of a register tile.
+    const REGISTERS: usize;
 
     /// `x` in every lane.
     fn splat(self, x: T) -> Self::V;
@@ -122,6 +125,21 @@ pub trait Simd<T: Real>: Copy {
     fn split_exponent(self, x: Self::V) -> (Self::V, Self::V);
     /// Sum of the lanes, always in the same order: halves are folded onto each other.
     fn reduce_add(self, a: Self::V) -> T;
+    /// Transposes a square of [`square_side`] elements: out\[j·out_row + i\] = x\[i·x_row + j\]. Panics if
+    /// either slice ends inside its square.
+    #[inline(always)]
+    fn transpose_square(self, x: &[T], x_row: usize, out: &mut [T], out_row: usize) {
+        for i in 0..square_side::<T>() {
+            for j in 0..square_side::<T>() {
+                out[j * out_row + i] = x[i * x_row + j];
+            }
+        }
+    }
+}
+
+/// Side of the squares that [`Simd::transpose_square`] transposes: 32 bytes.
+pub(crate) const fn square_side<T>() -> usize {
+    32 / size_of::<T>()
 }
 
 /// Runs `kernel` compiled for `isa`.
