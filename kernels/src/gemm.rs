@@ -7,7 +7,8 @@ use crate::{
     scratch::with_scratch,
     simd::{
         dispatch,
-        tile::{Grid, Product, Strips, SumIndexed, TileShape},
+        grid::Grid,
+        tile::{Product, Strips, SumIndexed, TileShape},
     },
 };
 

@@ -5,6 +5,7 @@
 //! methods of a token ([`Simd`]), so a kernel written over `S: Simd<T>` is safe code, written once.
 //! [`dispatch`] picks the token and compiles the kernel's body for its instruction set.
 
+pub(crate) mod grid;
 mod portable;
 pub(crate) mod tile;
 #[cfg(target_arch = "x86_64")]
