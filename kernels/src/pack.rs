@@ -2,12 +2,18 @@
 
 use crate::{
     Isa, Real,
+<<<<<<< HEAD
     simd::{Kernel, Simd, dispatch},
 };
 
 /// Side of the squares in which a transposition proceeds: both sides of a square stay in L1.
 const SIDE: usize = 8;
 
+=======
+    simd::{Kernel, Simd, dispatch, square_side},
+};
+
+>>>>>>> k1
 /// out\[j·out_row + i\] = x\[i·x_row + j\] for i < rows, j < columns.
 struct Transpose<'a, T> {
     rows: usize,
@@ -21,6 +27,7 @@ struct Transpose<'a, T> {
 impl<T: Real> Kernel<T> for Transpose<'_, T> {
     type Out = ();
     #[inline(always)]
+<<<<<<< HEAD
     fn run<S: Simd<T>>(self, _: S) {
         for i in (0..self.rows).step_by(SIDE) {
             for j in (0..self.columns).step_by(SIDE) {
@@ -28,6 +35,16 @@ impl<T: Real> Kernel<T> for Transpose<'_, T> {
                 let (x, out) = (&self.x[i * self.x_row + j..], &mut self.out[j * self.out_row + i..]);
                 if (height, width) == (SIDE, SIDE) {
                     square(x, self.x_row, out, self.out_row);
+=======
+    fn run<S: Simd<T>>(self, simd: S) {
+        let side = square_side::<T>();
+        for i in (0..self.rows).step_by(side) {
+            for j in (0..self.columns).step_by(side) {
+                let (height, width) = ((self.rows - i).min(side), (self.columns - j).min(side));
+                let (x, out) = (&self.x[i * self.x_row + j..], &mut self.out[j * self.out_row + i..]);
+                if (height, width) == (side, side) {
+                    simd.transpose_square(x, self.x_row, out, self.out_row);
+>>>>>>> k1
                 } else {
                     for i in 0..height {
                         for j in 0..width {
@@ -40,6 +57,7 @@ impl<T: Real> Kernel<T> for Transpose<'_, T> {
     }
 }
 
+<<<<<<< HEAD
 /// A full square by way of registers.
 #[inline(always)]
 fn square<T: Real>(x: &[T], x_row: usize, out: &mut [T], out_row: usize) {
@@ -56,6 +74,8 @@ fn square<T: Real>(x: &[T], x_row: usize, out: &mut [T], out_row: usize) {
     }
 }
 
+=======
+>>>>>>> k1
 /// out\[j·out_row + i\] = x\[i·x_row + j\] for i < rows, j < columns.
 pub(crate) fn transpose<T: Real>(
     isa: Isa,

@@ -5,6 +5,7 @@
 //! methods of a token ([`Simd`]), so a kernel written over `S: Simd<T>` is safe code, written once.
 //! [`dispatch`] picks the token and compiles the kernel's body for its instruction set.
 
+pub(crate) mod grid;
 mod portable;
 pub(crate) mod tile;
 #[cfg(target_arch = "x86_64")]
@@ -125,6 +126,21 @@ pub trait Simd<T: Real>: Copy {
     fn split_exponent(self, x: Self::V) -> (Self::V, Self::V);
     /// Sum of the lanes, always in the same order: halves are folded onto each other.
     fn reduce_add(self, a: Self::V) -> T;
+    /// Transposes a square of [`square_side`] elements: out\[j·out_row + i\] = x\[i·x_row + j\]. Panics if
+    /// either slice ends inside its square.
+    #[inline(always)]
+    fn transpose_square(self, x: &[T], x_row: usize, out: &mut [T], out_row: usize) {
+        for i in 0..square_side::<T>() {
+            for j in 0..square_side::<T>() {
+                out[j * out_row + i] = x[i * x_row + j];
+            }
+        }
+    }
+}
+
+/// Side of the squares that [`Simd::transpose_square`] transposes: 32 bytes.
+pub(crate) const fn square_side<T>() -> usize {
+    32 / size_of::<T>()
 }
 
 /// Runs `kernel` compiled for `isa`.

@@ -28,7 +28,14 @@
 
 use core::marker::PhantomData;
 
+<<<<<<< HEAD
 use super::{Kernel, Simd};
+=======
+use super::{
+    Kernel, Simd,
+    grid::{Grid, Walk},
+};
+>>>>>>> k1
 use crate::{Real, Store};
 
 /// Vectors in the width of a full tile.
@@ -44,6 +51,7 @@ const fn rows_of(registers: usize) -> usize {
     }
 }
 
+<<<<<<< HEAD
 /// Offsets Σ_d digit_d · stride_d for all digits below `count`, the last digit running fastest.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grid {
@@ -96,6 +104,8 @@ impl Walk {
     }
 }
 
+=======
+>>>>>>> k1
 /// The full tile of an instruction set, in elements.
 pub(crate) struct Tile {
     pub(crate) rows: usize,

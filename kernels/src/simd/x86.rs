@@ -245,6 +245,10 @@ x86!(
                 Simd::<f32>::reduce_add(Avx2(()), _mm256_add_ps(low, high))
             }
         }
+        #[inline(always)]
+        fn transpose_square(self, x: &[f32], x_row: usize, out: &mut [f32], out_row: usize) {
+            Simd::<f32>::transpose_square(Avx2(()), x, x_row, out, out_row);
+        }
     }
 );
 
@@ -310,6 +314,10 @@ x86!(
                 let high = _mm512_extractf64x4_pd::<1>(a);
                 Simd::<f64>::reduce_add(Avx2(()), _mm256_add_pd(low, high))
             }
+        }
+        #[inline(always)]
+        fn transpose_square(self, x: &[f64], x_row: usize, out: &mut [f64], out_row: usize) {
+            Simd::<f64>::transpose_square(Avx2(()), x, x_row, out, out_row);
         }
     }
 );
@@ -386,6 +394,28 @@ x86!(
                 let h = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
                 let q = _mm_add_ps(h, _mm_movehl_ps(h, h));
                 _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)))
+            }
+        }
+        #[inline(always)]
+        fn transpose_square(self, x: &[f32], x_row: usize, out: &mut [f32], out_row: usize) {
+            let (x, out) = (&x[..7 * x_row + 8], &mut out[..7 * out_row + 8]);
+            for half in [0, 4] {
+                // SAFETY: token; row ≤ 7 and half + 4 ≤ 8, so all four elements are inside.
+                let rows = |i: usize| unsafe {
+                    let at = |i: usize| _mm_loadu_ps(x.as_ptr().add(i * x_row + half));
+                    _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(at(i)), at(i + 4))
+                };
+                // SAFETY: token; half + 3 ≤ 7 rows are skipped, so all eight elements are inside.
+                unsafe {
+                    let (r0, r1, r2, r3) = (rows(0), rows(1), rows(2), rows(3));
+                    let (a, b) = (_mm256_unpacklo_ps(r0, r1), _mm256_unpacklo_ps(r2, r3));
+                    let (c, d) = (_mm256_unpackhi_ps(r0, r1), _mm256_unpackhi_ps(r2, r3));
+                    let out = out.as_mut_ptr().add(half * out_row);
+                    _mm256_storeu_ps(out, _mm256_shuffle_ps::<0x44>(a, b));
+                    _mm256_storeu_ps(out.add(out_row), _mm256_shuffle_ps::<0xee>(a, b));
+                    _mm256_storeu_ps(out.add(2 * out_row), _mm256_shuffle_ps::<0x44>(c, d));
+                    _mm256_storeu_ps(out.add(3 * out_row), _mm256_shuffle_ps::<0xee>(c, d));
+                }
             }
         }
     }
@@ -465,6 +495,24 @@ x86!(
             unsafe {
                 let h = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd::<1>(a));
                 _mm_cvtsd_f64(_mm_add_sd(h, _mm_unpackhi_pd(h, h)))
+            }
+        }
+        #[inline(always)]
+        fn transpose_square(self, x: &[f64], x_row: usize, out: &mut [f64], out_row: usize) {
+            let (x, out) = (&x[..3 * x_row + 4], &mut out[..3 * out_row + 4]);
+            for half in [0, 2] {
+                // SAFETY: token; row ≤ 3 and half + 2 ≤ 4, so both elements are inside.
+                let rows = |i: usize| unsafe {
+                    let at = |i: usize| _mm_loadu_pd(x.as_ptr().add(i * x_row + half));
+                    _mm256_insertf128_pd::<1>(_mm256_castpd128_pd256(at(i)), at(i + 2))
+                };
+                // SAFETY: token; half + 1 ≤ 3 rows are skipped, so all four elements are inside.
+                unsafe {
+                    let (r0, r1) = (rows(0), rows(1));
+                    let out = out.as_mut_ptr().add(half * out_row);
+                    _mm256_storeu_pd(out, _mm256_unpacklo_pd(r0, r1));
+                    _mm256_storeu_pd(out.add(out_row), _mm256_unpackhi_pd(r0, r1));
+                }
             }
         }
     }
