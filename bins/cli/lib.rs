@@ -1,1 +1,43 @@
-//! Autograd.
+//! What every experiment binary shares: the command line, configs, run folders, progress and tables.
+//!
+//! An experiment binary reads its arguments, resolves a config, opens a run folder, runs, and prints a
+//! table. Each step has one file:
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`arguments`] | the flags that all binaries take, and the first screen |
+//! | [`config`] | built-in profile ← file ← `--set`, and the message when a key is wrong |
+//! | [`run_folder`] | the folder of one run: create, resume, rows, summary |
+//! | [`manifest`] | what the run ran on: version, kernel path, data, seeds |
+//! | [`checkpoint`] | two generations of state, each with its checksum |
+//! | [`atomic`] | a file is there whole or not at all |
+//! | [`exit`] | exit codes, failures, and the runner of `main` |
+//! | [`images`] | the real data, or the stand-in that says so |
+//! | [`isa`] | the kernel path, pinned once |
+//! | [`omniglot_report`] | the tables of one experiment |
+//! | [`out`] | the only way to stdout |
+//! | [`progress`] | what a run says on stderr while it works |
+//! | [`table`] | aligned tables with their intervals named |
+//! | [`stop`] | Ctrl-C: save and stop, then stop at once |
+//! | [`threads`] | how many threads a run may use |
+//!
+//! Talk goes to stderr and results go to stdout. Nothing here computes a result.
+
+#![forbid(unsafe_code)]
+
+pub mod arguments;
+pub mod atomic;
+pub mod checkpoint;
+pub mod config;
+pub mod exit;
+pub mod images;
+pub mod isa;
+mod keys;
+pub mod manifest;
+pub mod omniglot_report;
+pub mod out;
+pub mod progress;
+pub mod run_folder;
+pub mod stop;
+pub mod table;
+pub mod threads;

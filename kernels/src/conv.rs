@@ -3,7 +3,26 @@
 //! This file states the layout for everybody: images are NHWC, \[image, row, column, channel\], and
 //! weights are \[kernel row, kernel column, channel in, channel out\].
 
-use crate::{Isa, Real, naive};
+use core::marker::PhantomData;
+
+use crate::{
+    Isa, Real, Store,
+    canvas::Canvas,
+    pack,
+    scratch::with_scratch,
+    simd::{
+        dispatch,
+        tile::{Product, Strips, SumIndexed, TileShape},
+    },
+};
+
+/// Bytes of the canvases of one chunk of images: they stay in L2 (1 MiB) beside the weights
+/// (9 · 64 · 64 · 4 B = 144 KiB) from painting to the last column strip.
+const CANVAS_BYTES: usize = 256 << 10;
+
+/// Pixels of one chunk of the weight gradient, the depth of its product: a strip of dy,
+/// 192 · 32 · 4 B = 24 KiB, stays in L1 while all taps pass.
+const PIXELS: usize = 256;
 
 /// The sizes of a convolution y = x ∗ w with
 /// y\[n, i, j, o\] = Σ_{a, b, c} x\[n, i·stride + a − padding, j·stride + b − padding, c\] · w\[a, b, c, o\],
@@ -65,22 +84,94 @@ impl Conv {
 #[track_caller]
 pub fn conv_output<T: Real>(isa: Isa, g: &Conv, x: &[T], w: &[T], y: &mut [T]) {
     g.check(x.len(), w.len(), y.len());
-    let _ = isa;
-    naive::conv_output(g, x, w, y);
+    let canvas = Canvas::of_input(g);
+    let (image_x, image_y) = (g.height * g.width * g.c_in, g.out_height() * g.out_width() * g.c_out);
+    if image_y == 0 {
+        return;
+    }
+    let chunk = images_within(CANVAS_BYTES, canvas.len() * size_of::<T>(), g.images);
+    with_scratch([chunk * canvas.len(), 0], |padded: &mut [T], _| {
+        padded.fill(T::ZERO);
+        for (first, images) in chunks(g.images, chunk) {
+            canvas.paint(images, &x[first * image_x..], padded);
+            let rows = canvas.pixels(images, g.out_height(), g.out_width(), g.stride);
+            let columns = canvas.window(g.kernel_height, g.kernel_width);
+            let y = &mut y[first * image_y..][..images * image_y];
+            product(isa, SumIndexed { a: padded, rows, columns }, w, g.c_out, y, Store::Set);
+        }
+    });
 }
 
 /// dx = ∂⟨dy, x ∗ w⟩/∂x. Panics if a slice's length is not that of its tensor.
 #[track_caller]
 pub fn conv_input_gradient<T: Real>(isa: Isa, g: &Conv, w: &[T], dy: &[T], dx: &mut [T]) {
     g.check(dx.len(), w.len(), dy.len());
-    let _ = isa;
-    naive::conv_input_gradient(g, w, dy, dx);
+    let canvas = Canvas::of_output_gradient(g);
+    let (image_x, image_y) = (g.height * g.width * g.c_in, g.out_height() * g.out_width() * g.c_out);
+    if image_x == 0 {
+        return;
+    }
+    let chunk = images_within(CANVAS_BYTES, canvas.len() * size_of::<T>(), g.images);
+    with_scratch([chunk * canvas.len(), w.len()], |padded: &mut [T], turned| {
+        padded.fill(T::ZERO);
+        turn(isa, g, w, turned);
+        for (first, images) in chunks(g.images, chunk) {
+            canvas.paint(images, &dy[first * image_y..], padded);
+            let rows = canvas.pixels(images, g.height, g.width, 1);
+            let columns = canvas.window(g.kernel_height, g.kernel_width);
+            let dx = &mut dx[first * image_x..][..images * image_x];
+            product(isa, SumIndexed { a: padded, rows, columns }, turned, g.c_in, dx, Store::Set);
+        }
+    });
 }
 
 /// dw = ∂⟨dy, x ∗ w⟩/∂w. Panics if a slice's length is not that of its tensor.
 #[track_caller]
 pub fn conv_weight_gradient<T: Real>(isa: Isa, g: &Conv, x: &[T], dy: &[T], dw: &mut [T]) {
     g.check(x.len(), dw.len(), dy.len());
-    let _ = isa;
-    naive::conv_weight_gradient(g, x, dy, dw);
+    dw.fill(T::ZERO);
+    let canvas = Canvas::of_input(g);
+    let (image_x, pixels) = (g.height * g.width * g.c_in, g.out_height() * g.out_width());
+    if pixels == 0 || g.weight_len() == 0 {
+        return;
+    }
+    let chunk = images_within(PIXELS, pixels, g.images);
+    with_scratch([chunk * canvas.len(), 0], |padded: &mut [T], _| {
+        padded.fill(T::ZERO);
+        for (first, images) in chunks(g.images, chunk) {
+            canvas.paint(images, &x[first * image_x..], padded);
+            let rows = canvas.window(g.kernel_height, g.kernel_width);
+            let columns = canvas.pixels(images, g.out_height(), g.out_width(), g.stride);
+            let dy = &dy[first * pixels * g.c_out..][..images * pixels * g.c_out];
+            product(isa, SumIndexed { a: padded, rows, columns }, dy, g.c_out, dw, Store::Add);
+        }
+    });
+}
+
+/// C (+)= A B with a plain matrix B\[k, n\] and C\[m, n\].
+fn product<T: Real>(isa: Isa, a: SumIndexed<'_, T>, b: &[T], n: usize, c: &mut [T], store: Store) {
+    let strip = dispatch(isa, TileShape(PhantomData::<T>)).columns;
+    dispatch(isa, Product { m: a.rows.len(), n, a, b: Strips { b, row: n, strip }, c, c_row: n, store });
+}
+
+/// The weights of the convolution that dy goes through on its way back: turned by half a turn, and
+/// \[channel out, channel in\] at every tap.
+fn turn<T: Real>(isa: Isa, g: &Conv, w: &[T], turned: &mut [T]) {
+    let tap = g.c_in * g.c_out;
+    if tap == 0 {
+        return;
+    }
+    for (w, turned) in w.chunks_exact(tap).zip(turned.chunks_exact_mut(tap).rev()) {
+        pack::transpose(isa, g.c_in, g.c_out, w, g.c_out, turned, g.c_in);
+    }
+}
+
+/// As many images as fill a budget of which each needs `each`, at least one.
+fn images_within(budget: usize, each: usize, images: usize) -> usize {
+    (budget / each.max(1)).clamp(1, images.max(1))
+}
+
+/// (first, number) of the pieces of `images`.
+fn chunks(images: usize, chunk: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..images).step_by(chunk).map(move |first| (first, chunk.min(images - first)))
 }

@@ -3,6 +3,7 @@
 //! Every function takes an [`Isa`] first, the proof that its instructions exist on this processor, and
 //! gives the same bits every time for the same `Isa`. [`naive`] is the specification of all of them.
 
+mod canvas;
 mod channel;
 mod conv;
 mod gemm;
@@ -10,8 +11,10 @@ mod isa;
 mod map;
 mod memory;
 pub mod naive;
+mod pack;
 mod pool;
 mod reduce;
+mod scratch;
 mod simd;
 
 pub use channel::{channel_covariance, channel_dot, channel_mean, scale_centered, scale_channels};

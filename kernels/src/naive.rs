@@ -190,7 +190,8 @@ pub fn pool_winners<T: Real>(p: &Pool, x: &[T], winners: &mut [u32]) {
                     for wy in 0..p.window {
                         for wx in 0..p.window {
                             let i = at(wy, wx);
-                            if x[best] == x[best] && !(x[i] <= x[best]) {
+                            let beaten = is_nan(x[i]) || x[i] > x[best];
+                            if beaten && !is_nan(x[best]) {
                                 best = i;
                             }
                         }
@@ -201,6 +202,10 @@ pub fn pool_winners<T: Real>(p: &Pool, x: &[T], winners: &mut [u32]) {
             }
         }
     }
+}
+
+fn is_nan<T: Real>(x: T) -> bool {
+    x.partial_cmp(&x).is_none()
 }
 
 /// [`pool_winners`] of z = slope · (x − center) + shift, [`MISSING`] where ReLU cuts the winner off (z ≤ 0).

@@ -1,1 +1,24 @@
-//! Autograd.
+//! Meta-learning by exact computation: MAML and plain training on the same tasks, in the same engine.
+//!
+//! [`maml`] is the algorithm, [`train`] the loop around it, [`model`] what is trained, [`task`] and [`data`]
+//! what it is trained on, [`stats`] how results are judged, [`experiment`] the paper's experiments.
+
+#![forbid(unsafe_code)]
+
+pub mod arrays;
+pub mod checkpoint;
+pub mod data;
+pub mod experiment;
+pub mod maml;
+pub mod model;
+pub mod optim;
+pub mod parallel;
+mod params;
+pub mod rng;
+pub mod stats;
+pub mod task;
+pub mod train;
+
+pub use maml_autograd::Isa;
+pub use params::Params;
+pub use rng::{Purpose, rng};

@@ -6,6 +6,7 @@
 //! [`dispatch`] picks the token and compiles the kernel's body for its instruction set.
 
 mod portable;
+pub(crate) mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -64,6 +65,8 @@ pub trait Simd<T: Real>: Copy {
     type V: Copy;
     /// Elements of a register.
     const LANES: usize;
+    /// How many registers of this kind there are, which decides the size of a register tile.
+    const REGISTERS: usize;
 
     /// `x` in every lane.
     fn splat(self, x: T) -> Self::V;

@@ -14,6 +14,8 @@ macro_rules! portable {
         impl Simd<$t> for Portable {
             type V = $v;
             const LANES: usize = $lanes;
+            /* thirty-two bytes are two registers of a 128-bit file */
+            const REGISTERS: usize = if cfg!(target_arch = "aarch64") { 16 } else { 8 };
 
             #[inline(always)]
             fn splat(self, x: $t) -> $v {

@@ -88,12 +88,13 @@ impl Avx512 {
 
 /// The operations whose intrinsics differ in name only; `$rest` holds the others.
 macro_rules! x86 {
-    ($token:ty, $t:ty, $v:ty, $lanes:literal,
+    ($token:ty, $t:ty, $v:ty, $lanes:literal, $registers:literal,
      $set1:ident, $loadu:ident, $storeu:ident, $add:ident, $sub:ident, $mul:ident, $div:ident,
      $fmadd:ident, $fnmadd:ident, $max:ident, $min:ident, $sqrt:ident, { $($rest:tt)* }) => {
         impl Simd<$t> for $token {
             type V = $v;
             const LANES: usize = $lanes;
+            const REGISTERS: usize = $registers;
 
             #[inline(always)]
             fn splat(self, x: $t) -> $v {
@@ -186,6 +187,7 @@ x86!(
     f32,
     __m512,
     16,
+    32,
     _mm512_set1_ps,
     _mm512_loadu_ps,
     _mm512_storeu_ps,
@@ -251,6 +253,7 @@ x86!(
     f64,
     __m512d,
     8,
+    32,
     _mm512_set1_pd,
     _mm512_loadu_pd,
     _mm512_storeu_pd,
@@ -316,6 +319,7 @@ x86!(
     f32,
     __m256,
     8,
+    16,
     _mm256_set1_ps,
     _mm256_loadu_ps,
     _mm256_storeu_ps,
@@ -392,6 +396,7 @@ x86!(
     f64,
     __m256d,
     4,
+    16,
     _mm256_set1_pd,
     _mm256_loadu_pd,
     _mm256_storeu_pd,

@@ -1,0 +1,65 @@
+//! Forward mode: `Dual`, a value with its directional derivative.
+
+use crate::{
+    Shape, Tensor, Value,
+    op::{Op, slope},
+};
+
+/// x + ε·ẋ with ε² = 0, over any interpreter: over [`Tensor`] it is forward mode, over
+/// [`Var`](crate::Var) it is reverse over forward. A missing tangent is zero.
+#[derive(Clone)]
+pub struct Dual<V> {
+    /// x
+    pub primal: V,
+    /// ẋ
+    pub tangent: Option<V>,
+}
+
+impl<V: Value> Dual<V> {
+    /// x + ε·ẋ. Panics if the shapes differ.
+    #[track_caller]
+    pub fn new(primal: V, tangent: V) -> Self {
+        assert_eq!(primal.shape(), tangent.shape(), "dual number: shapes of value and tangent");
+        Self { primal, tangent: Some(tangent) }
+    }
+}
+
+fn sum<V: Value>(a: Option<V>, b: Option<V>) -> Option<V> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.add(&b)),
+        (a, b) => a.or(b),
+    }
+}
+
+impl<V: Value> Value for Dual<V> {
+    type Real = V::Real;
+
+    fn shape(&self) -> Shape {
+        self.primal.shape()
+    }
+
+    #[track_caller]
+    fn apply(op: Op, args: &[&Self]) -> Self {
+        let x: Vec<&V> = args.iter().map(|arg| &arg.primal).collect();
+        let dx: Vec<Option<&V>> = args.iter().map(|arg| arg.tangent.as_ref()).collect();
+        let primal = V::apply(op.clone(), &x);
+        let tangent = match &op {
+            Op::Add(s) => sum(dx[0].cloned(), dx[1].map(|dx| dx.scale(*s))),
+            Op::Linear(_) => dx[0].map(|dx| V::apply(op, &[dx])),
+            Op::Bilinear(_) => {
+                let left = dx[0].map(|dx| V::apply(op.clone(), &[dx, x[1]]));
+                sum(left, dx[1].map(|dx| V::apply(op.clone(), &[x[0], dx])))
+            }
+            Op::Pointwise(map) => dx[0].map(|dx| dx.mul(&slope(*map, x[0], &primal))),
+        };
+        Self { primal, tangent }
+    }
+
+    fn constant(tensor: Tensor<V::Real>) -> Self {
+        Self { primal: V::constant(tensor), tangent: None }
+    }
+
+    fn peek(&self) -> Tensor<V::Real> {
+        self.primal.peek()
+    }
+}

@@ -1,0 +1,121 @@
+//! What networks are made of, composed of the vocabulary: everything here differentiates to any order.
+
+use std::sync::Arc;
+
+use maml_kernels as kernels;
+use maml_kernels::{Isa, Pool, Real};
+
+use crate::{Shape, Tensor, Value};
+
+/// max(x, 0), with slope 0 at 0. A NaN stays.
+pub fn relu<V: Value>(x: &V) -> V {
+    let seen = x.peek();
+    let open = |i: usize| if seen.as_slice()[i] <= V::Real::ZERO { V::Real::ZERO } else { V::Real::ONE };
+    x.mul(&V::constant(Tensor::from_fn(x.shape(), open)))
+}
+
+/// The largest of every window of images \[n, h, w, c\], incomplete windows dropped; of equals the first has
+/// the derivative.
+#[track_caller]
+pub fn max_pool<V: Value>(x: &V, window: usize, stride: usize) -> V {
+    let (pool, pooled) = pooling(x.shape(), window, stride);
+    let mut winners = vec![0; pooled.len()];
+    kernels::pool_winners(Isa::current(), &pool, x.peek().as_slice(), &mut winners);
+    x.gather(winners.into(), pooled)
+}
+
+/// The mean over all axes but the last.
+pub fn channel_mean<V: Value>(x: &V) -> V {
+    let channels = x.shape().last();
+    x.sum_to([channels]).scale(1.0 / rows(x.shape()))
+}
+
+/// (x − mean) / √(variance + ε) · scale + shift, per channel, with the statistics of this batch and the biased
+/// variance.
+#[track_caller]
+pub fn batch_norm<V: Value>(x: &V, scale: &V, shift: &V, epsilon: f64) -> V {
+    let mean = channel_mean(x).expand(x.shape());
+    x.sub(&mean).scale_channels(&slope(x, scale, epsilon)).add(&shift.expand(x.shape()))
+}
+
+/// `max_pool(relu(batch_norm(x)), 2, 2)` in a few passes over memory. The affine part of the normalisation is
+/// monotone in each channel, so the winners are found first, and only they are normalised.
+#[track_caller]
+pub fn norm_relu_pool<V: Value>(x: &V, scale: &V, shift: &V, epsilon: f64) -> V {
+    let (pool, pooled) = pooling(x.shape(), 2, 2);
+    let mean = channel_mean(x);
+    let slope = slope(x, scale, epsilon);
+    let mut winners = vec![0; pooled.len()];
+    kernels::relu_pool_winners(
+        Isa::current(),
+        &pool,
+        x.peek().as_slice(),
+        mean.peek().as_slice(),
+        slope.peek().as_slice(),
+        shift.peek().as_slice(),
+        &mut winners,
+    );
+    let open = |&i: &u32| if i == kernels::MISSING { V::Real::ZERO } else { V::Real::ONE };
+    let open = V::constant(Tensor::from_fn(pooled, |j| open(&winners[j])));
+    let centered = x.gather(Arc::from(winners), pooled).sub(&open.scale_channels(&mean));
+    centered.scale_channels(&slope).add(&open.scale_channels(shift))
+}
+
+/// scale / √(variance + ε), per channel.
+fn slope<V: Value>(x: &V, scale: &V, epsilon: f64) -> V {
+    let variance = x.channel_covariance(x);
+    let epsilon = V::constant(Tensor::full(variance.shape(), V::Real::from_f64(epsilon)));
+    scale.mul(&variance.add(&epsilon).rsqrt())
+}
+
+fn rows(shape: Shape) -> f64 {
+    (shape.len() / shape.last().max(1)) as f64
+}
+
+#[track_caller]
+fn pooling(x: Shape, window: usize, stride: usize) -> (Pool, Shape) {
+    let &[images, height, width, channels] = x.dims() else {
+        panic!("max-pool of shape {x}: images have four axes, [n, h, w, c]");
+    };
+    assert!(window > 0 && stride > 0, "max-pool of shape {x}: window {window}, stride {stride}");
+    let pool = Pool { images, height, width, channels, window, stride };
+    (pool, [images, pool.out_height(), pool.out_width(), channels].into())
+}
+
+/// The logarithm of the soft-max over the last axis of \[n, classes\]: z − ln Σ e^z, shifted by the row's
+/// maximum, which changes nothing but the range.
+#[track_caller]
+pub fn log_softmax<V: Value>(logits: &V) -> V {
+    let shape = logits.shape();
+    let &[n, classes] = shape.dims() else { panic!("soft-max of shape {shape}: logits have two axes, [n, classes]") };
+    let seen = logits.peek();
+    let row_max = |i: usize| {
+        let row = &seen.as_slice()[i * classes..(i + 1) * classes];
+        row.iter().fold(row[0], |max, &z| if z > max { z } else { max })
+    };
+    let max: Vec<V::Real> = (0..n).map(row_max).collect();
+    let shifted = logits.sub(&V::constant(Tensor::from_fn(shape, |i| max[i / classes])));
+    let normaliser = shifted.exp().sum_to([n, 1]).log();
+    shifted.sub(&normaliser.expand(shape))
+}
+
+/// Mean over the rows of −ln softmax(logits)\[label\], logits \[n, classes\].
+#[track_caller]
+pub fn cross_entropy<V: Value>(logits: &V, labels: &[u32]) -> V {
+    let shape = logits.shape();
+    assert_eq!(shape.dims().first(), Some(&labels.len()), "cross-entropy of logits {shape}: number of labels");
+    let classes = shape.last() as u32;
+    let label = |(i, &label): (usize, &u32)| {
+        assert!(label < classes, "cross-entropy of logits {shape}: label {label} of row {i} is not below {classes}");
+        i as u32 * classes + label
+    };
+    let index: Arc<[u32]> = labels.iter().enumerate().map(label).collect();
+    log_softmax(logits).gather(index, [labels.len()]).mean().neg()
+}
+
+/// ½ · mean (prediction − target)².
+#[track_caller]
+pub fn half_mean_squared_error<V: Value>(prediction: &V, target: &V) -> V {
+    let error = prediction.sub(target);
+    error.mul(&error).mean().scale(0.5)
+}

@@ -1,0 +1,201 @@
+//! The table of differentiable operations, by kinds; the kind of an operation owns its calculus.
+//!
+//! | kind | operation | its derivative |
+//! |---|---|---|
+//! | [`Op::Add`] | a + s·b | the cotangent itself, and s times it |
+//! | [`Linear`] | y = L x | the transpose: Lᵀ ȳ |
+//! | [`Bilinear`] | one slot of a trilinear form | another slot of the same form |
+//! | [`Op::Pointwise`] | y = φ(x) | φ′, written in these operations |
+//!
+//! Every rule is itself written in the vocabulary, so it differentiates again, to any order. What is not
+//! differentiable is not an operation: masks and winners of a maximum enter as constants.
+
+use std::sync::Arc;
+
+use maml_kernels::{Conv, Map, Real};
+
+use crate::{Shape, Tensor, Value, shape::Block};
+
+/// A differentiable operation.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// a + s·b, shapes equal.
+    Add(f64),
+    /// y = L x.
+    Linear(Linear),
+    /// Two arguments in, linear in each.
+    Bilinear(Bilinear),
+    /// A function of every element.
+    Pointwise(Map),
+}
+
+/// Linear maps, in mirror pairs.
+#[derive(Clone, Debug)]
+pub enum Linear {
+    /// s·x; its own mirror.
+    Scale(f64),
+    /// The same numbers under this shape; its own mirror.
+    Reshape(Shape),
+    /// Sums over a run of axes, leaving this shape. Mirror: [`Linear::Repeat`].
+    Sum(Block, Shape),
+    /// Copies over a run of axes, giving this shape. Mirror: [`Linear::Sum`].
+    Repeat(Block, Shape),
+    /// y\[j\] = x\[index\[j\]\], in this shape. Mirror: [`Linear::Scatter`].
+    Gather(Arc<[u32]>, Shape),
+    /// y\[index\[j\]\] += x\[j\], in this shape. Mirror: [`Linear::Gather`].
+    Scatter(Arc<[u32]>, Shape),
+}
+
+impl Linear {
+    /// The mirror image Lᵀ of an operation whose argument has this shape.
+    pub fn transpose(&self, input: Shape) -> Linear {
+        match self {
+            Self::Scale(s) => Self::Scale(*s),
+            Self::Reshape(_) => Self::Reshape(input),
+            Self::Sum(block, _) => Self::Repeat(*block, input),
+            Self::Repeat(block, _) => Self::Sum(*block, input),
+            Self::Gather(index, _) => Self::Scatter(index.clone(), input),
+            Self::Scatter(index, _) => Self::Gather(index.clone(), input),
+        }
+    }
+}
+
+/// A trilinear form T(a, b, c): a number that is linear in each of three arrays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// Σ a·b·c, all of one shape.
+    Product,
+    /// ⟨c, a b⟩ with a \[m, k\], b \[k, n\], c \[m, n\].
+    Matmul,
+    /// ⟨c, a ∗ b⟩ with images a, weights b, outputs c (layouts: [`Conv`]).
+    Conv(Conv),
+    /// Σ_rows Σ_channels a·b·c_channel with a, b \[…, channels\], c \[channels\].
+    Channels,
+    /// Σ_rows Σ_channels (a − ā)(b − b̄)·c_channel / rows, the means taken per channel.
+    Covariance,
+}
+
+/// The places of a form.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Slot {
+    /// The first array.
+    A,
+    /// The second array.
+    B,
+    /// The third array.
+    C,
+}
+
+impl Slot {
+    /// The two other places, in order.
+    pub fn others(self) -> [Slot; 2] {
+        match self {
+            Slot::A => [Slot::B, Slot::C],
+            Slot::B => [Slot::A, Slot::C],
+            Slot::C => [Slot::A, Slot::B],
+        }
+    }
+}
+
+/// ∂T/∂(open slot), a bilinear function of the arrays in the two other slots, given in slot order.
+/// A form is closed under differentiation: with a cotangent in the open slot, the cotangent of an
+/// argument is the form with that argument's slot open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bilinear {
+    /// Which form.
+    pub form: Form,
+    /// Which of its slots is the result.
+    pub open: Slot,
+}
+
+impl Bilinear {
+    /// a and b may be exchanged: T(a, b, c) = T(b, a, c).
+    fn is_symmetric(&self) -> bool {
+        self.open == Slot::C && matches!(self.form, Form::Product | Form::Channels | Form::Covariance)
+    }
+}
+
+/// φ′(x), given x and y = φ(x).
+pub fn slope<V: Value>(map: Map, x: &V, y: &V) -> V {
+    match map {
+        Map::Exp => y.clone(),
+        Map::Log => x.recip(),
+        Map::Tanh => one_like(y).sub(&y.mul(y)),
+        Map::Sigmoid => y.sub(&y.mul(y)),
+        Map::Softplus => x.sigmoid(),
+        Map::Sqrt => y.recip().scale(0.5),
+        Map::Rsqrt => y.mul(y).mul(y).scale(-0.5),
+        Map::Recip => y.mul(y).scale(-1.0),
+    }
+}
+
+fn one_like<V: Value>(x: &V) -> V {
+    V::constant(Tensor::full(x.shape(), V::Real::ONE))
+}
+
+/// One term of a sum: an operation and its arguments, not yet evaluated.
+#[derive(Clone)]
+pub struct Term<V> {
+    /// What to apply.
+    pub op: Op,
+    /// To what.
+    pub args: Vec<V>,
+}
+
+impl<V: Value> Term<V> {
+    pub(crate) fn new(op: Op, args: impl Into<Vec<V>>) -> Self {
+        Self { op, args: args.into() }
+    }
+
+    pub(crate) fn evaluate(&self) -> V {
+        V::apply(self.op.clone(), &self.args.iter().collect::<Vec<_>>())
+    }
+}
+
+/// What the reverse sweep knows of a recorded operation. An argument's value is there if the rule of the
+/// operation asks for it.
+pub(crate) struct Call<'a, V> {
+    pub op: &'a Op,
+    pub shapes: &'a [Shape],
+    pub args: &'a [Option<V>],
+    pub output: Option<V>,
+    /// Both arguments are one and the same value.
+    pub squared: bool,
+}
+
+impl<V: Value> Call<'_, V> {
+    /// Whether argument `j` gets a contribution of its own: of a square T(a, a, c) the first argument's
+    /// already is the whole.
+    pub(crate) fn contributes(&self, j: usize) -> bool {
+        j == 0 || !self.is_square()
+    }
+
+    fn is_square(&self) -> bool {
+        self.squared && matches!(self.op, Op::Bilinear(bilinear) if bilinear.is_symmetric())
+    }
+
+    /// The contribution of this call to the cotangent of its argument `j`, if `g` is the cotangent of its output.
+    pub(crate) fn cotangent(&self, j: usize, g: &V) -> Term<V> {
+        let value = |j: usize| self.args[j].clone().expect("the tape keeps what the rule of an operation asks for");
+        match self.op {
+            Op::Add(s) => Term::new(Op::Linear(Linear::Scale(if j == 0 { 1.0 } else { *s })), [g.clone()]),
+            Op::Linear(linear) => Term::new(Op::Linear(linear.transpose(self.shapes[j])), [g.clone()]),
+            Op::Bilinear(Bilinear { form, .. }) if self.is_square() => {
+                let partial = Op::Bilinear(Bilinear { form: *form, open: Slot::A });
+                Term::new(partial, [value(1), g.scale(2.0)])
+            }
+            Op::Bilinear(Bilinear { form, open }) => {
+                let slots = open.others();
+                let (slot, other) = (slots[j], slots[1 - j]);
+                let partial = Op::Bilinear(Bilinear { form: *form, open: slot });
+                let args = slot.others().map(|s| if s == other { value(1 - j) } else { g.clone() });
+                Term::new(partial, args)
+            }
+            Op::Pointwise(map) => {
+                let output = self.output.as_ref().expect("the tape keeps the output of a map");
+                let product = Bilinear { form: Form::Product, open: Slot::C };
+                Term::new(Op::Bilinear(product), [g.clone(), slope(*map, &value(0), output)])
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What the binaries run.
+
+pub mod gradients;
+pub mod omniglot;

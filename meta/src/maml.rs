@@ -1,0 +1,67 @@
+//! Model-agnostic meta-learning: adaptation by gradient descent, and the exact derivative through it.
+
+use maml_autograd::{Function, Real, SecondOrder, Tape, Tensor, Value, grad, value_and_grad};
+
+/// A task: what a learner adapts on, and what it is judged on afterwards.
+#[derive(Clone, Debug)]
+pub struct Task<F> {
+    /// The loss on the support set.
+    pub support: F,
+    /// The loss on the query set.
+    pub query: F,
+}
+
+/// Gradient descent on a task's support loss: w_{k+1} = w_k − α ∇f(w_k), K times.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct InnerLoop {
+    /// The step size α.
+    pub alpha: f64,
+    /// The number of steps K; with none, MAML is plain training.
+    pub steps: usize,
+}
+
+/// Which derivative of the adapted loss to take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// ∇f_query(w_K), the Hessians left out.
+    First,
+    /// The exact derivative.
+    Second,
+}
+
+/// w_K: the parameters after K steps on the loss `f`.
+pub fn adapt<T: Real>(f: &impl Function<T>, w: &[Tensor<T>], inner: InnerLoop) -> Vec<Tensor<T>> {
+    (0..inner.steps).fold(w.to_vec(), |w, _| descend(&w, inner.alpha, &grad(f, &w)))
+}
+
+/// f_query(w_K), and its gradient with respect to w_0:
+/// (I − α∇²f(w_0)) ··· (I − α∇²f(w_{K−1})) ∇f_query(w_K).
+///
+/// The K steps are walked forward; then the query gradient is walked back through them, with one exact
+/// Hessian-vector product for each. The tapes of all K steps are held until then.
+pub fn meta_gradient<T: Real, F: Function<T>>(
+    task: &Task<F>,
+    w: &[Tensor<T>],
+    inner: InnerLoop,
+    order: Order,
+) -> (T, Vec<Tensor<T>>) {
+    if order == Order::First {
+        return value_and_grad(&task.query, &adapt(&task.support, w, inner));
+    }
+    let tapes: Vec<Tape<T>> = (0..inner.steps).map(|_| Tape::new()).collect();
+    let mut steps = Vec::with_capacity(inner.steps);
+    let mut w_k = w.to_vec();
+    for tape in &tapes {
+        let step = SecondOrder::at(tape, &task.support, &w_k);
+        w_k = descend(&w_k, inner.alpha, &step.gradient());
+        steps.push(step);
+    }
+    let (loss, query_gradient) = value_and_grad(&task.query, &w_k);
+    let back = steps.iter().rev();
+    (loss, back.fold(query_gradient, |v, step| descend(&v, inner.alpha, &step.hvp(&v))))
+}
+
+/// w − α g
+fn descend<T: Real>(w: &[Tensor<T>], alpha: f64, g: &[Tensor<T>]) -> Vec<Tensor<T>> {
+    w.iter().zip(g).map(|(w, g)| w.add_scaled(-alpha, g)).collect()
+}

@@ -1,0 +1,110 @@
+//! Models: what they predict, and how their parameters are named, shaped and initialised.
+
+mod conv4;
+mod linear;
+mod two_layer;
+
+use std::sync::Arc;
+
+use maml_autograd::{Function, Real, Shape, Tensor, Value, neural};
+use rand_distr::{Distribution, StandardNormal};
+
+pub use conv4::Conv4;
+pub use linear::Linear;
+pub use two_layer::TwoLayer;
+
+use crate::{Params, Purpose, rng};
+
+/// One parameter array.
+#[derive(Clone, Debug)]
+pub struct ParamSpec {
+    /// Its name, unique in the model.
+    pub name: String,
+    /// Its shape.
+    pub shape: Shape,
+    /// How it starts.
+    pub init: Init,
+}
+
+/// The distribution of initial values.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Init {
+    /// The same number everywhere.
+    Constant(f64),
+    /// Normal with mean zero and this standard deviation.
+    Normal(f64),
+}
+
+/// A parametric function of a batch of inputs.
+pub trait Model: Clone + Send + Sync {
+    /// The parameter arrays, in the order in which `predict` takes them.
+    fn specs(&self) -> Vec<ParamSpec>;
+
+    /// Predictions for the inputs `x`, written in the vocabulary.
+    fn predict<V: Value>(&self, params: &[V], x: &Tensor<V::Real>) -> V;
+
+    /// Initial parameters, a pure function of the seed.
+    fn init<T: Real>(&self, seed: u64) -> Params<T> {
+        let specs = self.specs();
+        let tensors = specs.iter().enumerate().map(|(i, spec)| match spec.init {
+            Init::Constant(value) => Tensor::full(spec.shape, T::from_f64(value)),
+            Init::Normal(deviation) => {
+                let mut rng = rng(seed, Purpose::Init, 0, i as u64);
+                Tensor::from_fn(spec.shape, |_| {
+                    let z: f64 = StandardNormal.sample(&mut rng);
+                    T::from_f64(deviation * z)
+                })
+            }
+        });
+        let tensors = tensors.collect();
+        Params::new(specs.into_iter().map(|spec| spec.name).collect::<Arc<[_]>>(), tensors)
+    }
+}
+
+/// The mean cross-entropy of a classifier on labelled inputs, as a function of its parameters.
+#[derive(Clone, Debug)]
+pub struct Classification<M, T: Real> {
+    /// The classifier, whose predictions are logits \[n, classes\].
+    pub model: M,
+    /// Inputs, the first axis being the batch.
+    pub x: Tensor<T>,
+    /// A class for each input.
+    pub labels: Vec<u32>,
+}
+
+impl<M: Model, T: Real> Function<T> for Classification<M, T> {
+    fn eval<V: Value<Real = T>>(&self, params: &[V]) -> V {
+        neural::cross_entropy(&self.model.predict(params, &self.x), &self.labels)
+    }
+}
+
+impl<M: Model, T: Real> Classification<M, T> {
+    /// The share of inputs whose label has the largest logit; none if a logit is not finite.
+    pub fn accuracy(&self, params: &[Tensor<T>]) -> Option<f64> {
+        let logits = self.model.predict(params, &self.x);
+        let classes = logits.shape().last();
+        let hits = logits.as_slice().chunks_exact(classes).zip(&self.labels).filter(|(row, label)| {
+            let best = (1..classes).fold(0, |best, i| if row[i] > row[best] { i } else { best });
+            best as u32 == **label
+        });
+        logits.is_finite().then(|| hits.count() as f64 / self.labels.len() as f64)
+    }
+}
+
+/// ½ · mean squared error of a model on inputs and targets, as a function of its parameters.
+#[derive(Clone, Debug)]
+pub struct Regression<M, T: Real> {
+    /// The model, with one prediction \[n\] for each input.
+    pub model: M,
+    /// Inputs \[n, d\].
+    pub x: Tensor<T>,
+    /// Targets \[n\].
+    pub y: Tensor<T>,
+}
+
+impl<M: Model, T: Real> Function<T> for Regression<M, T> {
+    fn eval<V: Value<Real = T>>(&self, params: &[V]) -> V {
+        let prediction = self.model.predict(params, &self.x);
+        neural::half_mean_squared_error(&prediction, &V::constant(self.y.clone()))
+    }
+}

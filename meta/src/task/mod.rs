@@ -1,0 +1,7 @@
+//! Tasks: what a learner adapts to.
+
+pub mod episode;
+pub mod pool;
+
+pub use episode::{Episode, EpisodeError, EpisodeSpec, Labels, Shot, draw, pixels};
+pub use pool::{ClassPool, ClassRef, Group, Landscape, LandscapeSpec, PoolError, landscape_pools, standard_split};
