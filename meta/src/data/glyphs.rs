@@ -47,7 +47,7 @@ impl Default for Glyphs {
             drawings: 20,
             seed: 0,
             likeness: 0.2,
-            noise: 0.5,
+            noise: 0.6,
         }
     }
 }
@@ -152,7 +152,7 @@ impl Glyphs {
         let mut wobble = |size: f64| self.noise * size * bell(rng);
         let affine = [1.0 + wobble(0.16), wobble(0.18), wobble(0.18), 1.0 + wobble(0.16)];
         let shift = [wobble(2.0), wobble(2.0)];
-        let half_width = 0.8 + wobble(0.2);
+        let half_width = 0.72 + wobble(0.16);
         let bent = character.iter().map(|stroke| {
             let [start, bend, end] = [0.09, 0.1, 0.09].map(|size| [wobble(size), wobble(size)]);
             std::array::from_fn(|i| {
