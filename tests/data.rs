@@ -423,6 +423,12 @@ fn the_knobs_of_the_glyphs_turn_what_they_say() {
     let with = |likeness, noise| Glyphs { likeness, noise, characters_per_alphabet: 12, ..small() }.generate().unwrap();
     let spread = [0.0, 0.4, 0.8, 1.0].map(|likeness| within_alphabets(&with(likeness, 0.0)));
     assert!(spread.is_sorted_by(|a, b| a > b), "characters come closer: {spread:?}");
+    // At likeness 1 what is left between alphabets is their roots' distance.
+    let between = [0.0, 0.5, 1.0].map(|kinship| {
+        let set = Glyphs { kinship, likeness: 1.0, noise: 0.0, alphabets: 12, ..small() }.generate().unwrap();
+        (1..12).map(|a| distance(set.image(0, 0), set.image(a * 6, 0))).sum::<f64>()
+    });
+    assert!(between.is_sorted_by(|a, b| a > b), "alphabets come closer: {between:?}");
     let hand = [0.0, 0.3, 0.6, 1.0].map(|noise| within_characters(&with(0.2, noise)));
     assert!(hand[0] == 0.0 && hand.is_sorted_by(|a, b| a < b), "drawings drift apart: {hand:?}");
     let set = Glyphs::default().generate().unwrap();
@@ -440,6 +446,7 @@ fn a_glyph_configuration_out_of_range_is_named() {
         (Glyphs { characters_per_alphabet: 0, ..small() }, "characters_per_alphabet"),
         (Glyphs { drawings: 257, ..small() }, "drawings"),
         (Glyphs { likeness: 1.5, ..small() }, "likeness"),
+        (Glyphs { kinship: -0.1, ..small() }, "kinship"),
         (Glyphs { noise: f64::NAN, ..small() }, "noise"),
     ];
     for (glyphs, key) in cases {
