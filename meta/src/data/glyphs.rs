@@ -33,7 +33,11 @@ pub struct Glyphs {
     /// How alike the characters of an alphabet are: each point of a stroke is moved by this part of the way to the
     /// alphabet's root character. 0: each is its own; 1: the strokes all coincide.
     pub likeness: f64,
-    /// How much a character's drawings differ, from 0 (not at all) to 1 (a very unsteady hand).
+    /// How alike the alphabets are: each root character is moved by this part of the way to one common to all. The
+    /// centres of two alphabets lie in proportion to likeness · (1 − kinship) apart.
+    pub kinship: f64,
+    /// How much a character's drawings differ, from 0 (not at all) to 1 (a very unsteady hand). Sets that
+    /// differ in nothing else have the same characters.
     pub noise: f64,
 }
 
@@ -47,7 +51,8 @@ impl Default for Glyphs {
             drawings: 20,
             seed: 0,
             likeness: 0.2,
-            noise: 0.5,
+            kinship: 0.0,
+            noise: 0.6,
         }
     }
 }
@@ -96,7 +101,7 @@ impl Glyphs {
                 });
             }
         }
-        for (key, value) in [("likeness", self.likeness), ("noise", self.noise)] {
+        for (key, value) in [("likeness", self.likeness), ("kinship", self.kinship), ("noise", self.noise)] {
             if !(0.0..=1.0).contains(&value) {
                 return Err(DataError::Glyphs {
                     key,
@@ -110,10 +115,12 @@ impl Glyphs {
 
     /// SHA-256 of the configuration and the generator's version.
     fn digest(&self) -> String {
-        let Self { alphabets, background_alphabets, characters_per_alphabet, drawings, seed, likeness, noise } = self;
+        let Self { alphabets, background_alphabets, characters_per_alphabet, drawings, seed, likeness, kinship, noise } =
+            self;
         let text = format!(
-            "glyphs {VERSION} {alphabets} {background_alphabets} {characters_per_alphabet} {drawings} {seed} {:016x} {:016x}",
+            "glyphs {VERSION} {alphabets} {background_alphabets} {characters_per_alphabet} {drawings} {seed} {:016x} {:016x} {:016x}",
             likeness.to_bits(),
+            kinship.to_bits(),
             noise.to_bits()
         );
         hex(&Sha256::digest(text))
@@ -122,7 +129,7 @@ impl Glyphs {
     /// The characters of alphabet `a`, each fitted to the unit square.
     fn alphabet(&self, a: u64) -> Vec<Vec<Stroke>> {
         let style = Style::draw(&mut rng(self.seed, Purpose::Glyphs, a << 32, 0));
-        let root = style.root(&mut rng(self.seed, Purpose::Glyphs, a << 32, ROOT));
+        let root = self.root(&style, a << 32);
         let mut shadows: Vec<Vec<u8>> = Vec::new();
         let mut characters = Vec::new();
         for c in 0..u64::from(self.characters_per_alphabet) {
@@ -134,12 +141,19 @@ impl Glyphs {
         characters
     }
 
+    /// The centre of the alphabet at this address, moved to the one common to all.
+    fn root(&self, style: &Style, address: u64) -> Vec<Stroke> {
+        let mut root = style.root(&mut rng(self.seed, Purpose::Glyphs, address, ROOT));
+        let mut stream = rng(self.seed, Purpose::Glyphs, ROOT, ROOT);
+        let common = Style::draw(&mut stream).root(&mut stream);
+        approach(&mut root, &common, self.kinship);
+        root
+    }
+
     /// The character's strokes moved to the root's, the rest of which it takes over with the chance that is `likeness`.
     fn towards(&self, root: &[Stroke], mut strokes: Vec<Stroke>, rng: &mut impl Rng) -> Vec<Stroke> {
         let whole = rng.random::<f64>() < self.likeness;
-        for (stroke, root) in strokes.iter_mut().zip(root) {
-            *stroke = std::array::from_fn(|i| mix(stroke[i], root[i], self.likeness));
-        }
+        approach(&mut strokes, root, self.likeness);
         if whole {
             strokes.extend(root.iter().skip(strokes.len()));
         }
@@ -152,7 +166,7 @@ impl Glyphs {
         let mut wobble = |size: f64| self.noise * size * bell(rng);
         let affine = [1.0 + wobble(0.16), wobble(0.18), wobble(0.18), 1.0 + wobble(0.16)];
         let shift = [wobble(2.0), wobble(2.0)];
-        let half_width = 0.8 + wobble(0.2);
+        let half_width = 0.72 + wobble(0.16);
         let bent = character.iter().map(|stroke| {
             let [start, bend, end] = [0.09, 0.1, 0.09].map(|size| [wobble(size), wobble(size)]);
             std::array::from_fn(|i| {
@@ -166,6 +180,13 @@ impl Glyphs {
             })
         });
         draw(&bent.collect::<Vec<Stroke>>(), half_width, SEEN)
+    }
+}
+
+/// Moves each stroke, point by point, by `part` of the way to the other's.
+fn approach(strokes: &mut [Stroke], others: &[Stroke], part: f64) {
+    for (stroke, other) in strokes.iter_mut().zip(others) {
+        *stroke = std::array::from_fn(|i| mix(stroke[i], other[i], part));
     }
 }
 

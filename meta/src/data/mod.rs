@@ -46,7 +46,7 @@ pub struct Alphabet {
     pub classes: Range<usize>,
 }
 
-/// Images [class][drawing][row][column][channel] as bytes; for characters, ink is 255 and paper 0.
+/// Images as bytes, in the order class, drawing, row, column, channel; for characters, ink is 255 and paper 0.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ImageSet {
     /// Where the images come from.
@@ -109,7 +109,7 @@ impl ImageSet {
         self.alphabets.last().map_or(0, |a| a.classes.end)
     }
 
-    /// One image, [row][column][channel].
+    /// One image, in the order row, column, channel.
     ///
     /// # Panics
     /// If there is no such class or drawing.

@@ -20,20 +20,16 @@ pub const CELLS: u32 = (SPAN * SPAN) as u32;
 #[track_caller]
 pub fn area_sums(drawn: &[u8]) -> Vec<u32> {
     assert_eq!(drawn.len(), DRAWN * DRAWN, "area_sums: an image of {DRAWN}×{DRAWN} bytes");
-    // The box is a product of two intervals: columns first, then rows.
-    let mut narrow = vec![0u32; DRAWN * SEEN];
-    for (row, out) in drawn.chunks_exact(DRAWN).zip(narrow.chunks_exact_mut(SEEN)) {
-        for (x, sum) in out.iter_mut().enumerate() {
-            *sum = overlaps(x).map(|(source, cells)| cells * u32::from(row[source])).sum();
-        }
-    }
-    let mut sums = vec![0u32; SEEN * SEEN];
-    for (y, out) in sums.chunks_exact_mut(SEEN).enumerate() {
+    // The box is a product of two intervals: rows first, whose sums run along contiguous pixels.
+    let mut sums = Vec::with_capacity(SEEN * SEEN);
+    for y in 0..SEEN {
+        let mut row = [0u32; DRAWN];
         for (source, cells) in overlaps(y) {
-            for (sum, &v) in out.iter_mut().zip(&narrow[source * SEEN..]) {
-                *sum += cells * v;
+            for (sum, &v) in row.iter_mut().zip(&drawn[source * DRAWN..]) {
+                *sum += cells * u32::from(v);
             }
         }
+        sums.extend((0..SEEN).map(|x| overlaps(x).map(|(source, cells)| cells * row[source]).sum::<u32>()));
     }
     sums
 }

@@ -111,11 +111,10 @@ impl Style {
         // Cubes make a few kinds of stroke rule an alphabet, as they do in the world's scripts.
         let favour = [1.0, 0.9, 0.8, 0.6, 0.4, 0.4, 0.15];
         let weights = favour.map(|f| f * (0.02 + rng.random::<f64>().powi(3)));
-        let fewest = whole(rng, [2, 3]);
         Self {
             weights,
             grid: [whole(rng, [2, 3]), whole(rng, [3, 4])],
-            strokes: [fewest, whole(rng, [3, 4])],
+            strokes: [2, whole(rng, [3, 4])],
             joined: between(rng, 0.5, 1.0),
             upright: between(rng, 0.1, 0.8),
             bulge: between(rng, 0.25, 0.6) * if rng.random::<bool>() { 1.0 } else { -1.0 },

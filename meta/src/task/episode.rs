@@ -268,6 +268,8 @@ impl Episode {
 #[track_caller]
 pub fn pixels(shots: &[Shot], set: &ImageSet, out: &mut Vec<f32>) {
     let (height, width, channels) = (set.height, set.width, set.channels);
+    // A table divides once for each level, and gives the same bits.
+    let level: [f32; 256] = std::array::from_fn(|v| v as f32 / 255.0);
     out.clear();
     out.reserve(shots.len() * height * width * channels);
     for shot in shots {
@@ -277,16 +279,18 @@ pub fn pixels(shots: &[Shot], set: &ImageSet, out: &mut Vec<f32>) {
             turns == 0 || height == width,
             "pixels: an image of {height}×{width} cannot be turned by {turns} quarters"
         );
-        for y in 0..height {
-            for x in 0..width {
-                let (sy, sx) = match turns {
-                    0 => (y, x),
-                    1 => (x, width - 1 - y),
-                    2 => (height - 1 - y, width - 1 - x),
-                    _ => (height - 1 - x, y),
-                };
-                let pixel = &image[(sy * width + sx) * channels..][..channels];
-                out.extend(pixel.iter().map(|&v| f32::from(v) / 255.0));
+        // The pixel shown at the top left, and the way to the one below it and to the one on its right.
+        let w = width as isize;
+        let (origin, down, right) = match turns {
+            0 => (0, w, 1),
+            1 => (w - 1, -1, w),
+            2 => (w * w - 1, -w, -1),
+            _ => (w * (w - 1), 1, -w),
+        };
+        for y in 0..height as isize {
+            for x in 0..w {
+                let at = (origin + y * down + x * right) as usize * channels;
+                out.extend(image[at..at + channels].iter().map(|&v| level[usize::from(v)]));
             }
         }
     }
