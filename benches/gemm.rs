@@ -29,12 +29,8 @@ fn products<T: Real>(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group(format!("gemm f{}", 8 * size_of::<T>()));
     for (m, n, k) in SIZES {
         let (a, b, mut c) = (numbers::<T>(m * k), numbers::<T>(k * n), numbers::<T>(m * n));
-<<<<<<< HEAD
-        let (a, b, c) = (&a.as_slice()[..m * k], &b.as_slice()[..k * n], &mut c.as_mut_slice()[..m * n]);
-=======
         let (a, b) = (&a.as_slice::<T>()[..m * k], &b.as_slice::<T>()[..k * n]);
         let c = &mut c.as_mut_slice::<T>()[..m * n];
->>>>>>> k1
         group.throughput(Throughput::Elements((m * n * k) as u64));
         for isa in Isa::available() {
             for layout in [Layout::NN, Layout::NT, Layout::TN] {

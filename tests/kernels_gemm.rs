@@ -76,25 +76,11 @@ fn dot(terms: impl Iterator<Item = (f64, f64)>) -> (f64, f64) {
 }
 
 fn reference<T: Real>(layout: Layout, (m, n, k): (usize, usize, usize), a: &[T], b: &[T]) -> (Vec<f64>, Vec<f64>) {
-<<<<<<< HEAD
-    let (a_at, b_at): (fn(_, _, _, _) -> usize, fn(_, _, _, _) -> usize) = match layout {
-        Layout::NN => (|i, l, _, k| i * k + l, |l, j, n, _| l * n + j),
-        Layout::NT => (|i, l, _, k| i * k + l, |l, j, _, k| j * k + l),
-        Layout::TN => (|i, l, m, _| l * m + i, |l, j, n, _| l * n + j),
-    };
-    (0..m * n)
-        .map(|at| {
-            let (i, j) = (at / n, at % n);
-            dot((0..k).map(|l| (a[a_at(i, l, m, k)].to_f64(), b[b_at(l, j, n, k)].to_f64())))
-        })
-        .unzip()
-=======
     let (a_row, a_column) = if layout == Layout::TN { (1, m) } else { (k, 1) };
     let (b_row, b_column) = if layout == Layout::NT { (1, k) } else { (n, 1) };
     let term =
         |i: usize, l: usize, j: usize| (a[i * a_row + l * a_column].to_f64(), b[l * b_row + j * b_column].to_f64());
     (0..m * n).map(|at| dot((0..k).map(|l| term(at / n, l, at % n)))).unzip()
->>>>>>> k1
 }
 
 fn assert_shape_within_bound<T: Real>(rng: &mut ChaCha8Rng, layout: Layout, size: (usize, usize, usize)) {

@@ -1,10 +1,6 @@
 //! Images on a ground of zeros, on which every window of a convolution lies inside.
 
-<<<<<<< HEAD
-use crate::{Conv, Real, simd::tile::Grid};
-=======
 use crate::{Conv, Real, simd::grid::Grid};
->>>>>>> k1
 
 /// Where an image stands on its canvas: pixel (i, j) at (i·spread + shift, j·spread + shift), and
 /// nowhere if that is outside. Sizes are \[rows, columns\].

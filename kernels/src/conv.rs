@@ -21,11 +21,7 @@ use crate::{
 const CANVAS_BYTES: usize = 256 << 10;
 
 /// Pixels of one chunk of the weight gradient, the depth of its product: a strip of dy,
-<<<<<<< HEAD
-/// 192 · 32 · 4 B = 24 KiB, stays in L1 while all taps pass.
-=======
 /// 256 · 32 · 4 B = 32 KiB, is read from L1 or near it while all taps pass.
->>>>>>> k1
 const PIXELS: usize = 256;
 
 /// The sizes of a convolution y = x ∗ w with
@@ -133,18 +129,10 @@ pub fn conv_input_gradient<T: Real>(isa: Isa, g: &Conv, w: &[T], dy: &[T], dx: &
 #[track_caller]
 pub fn conv_weight_gradient<T: Real>(isa: Isa, g: &Conv, x: &[T], dy: &[T], dw: &mut [T]) {
     g.check(x.len(), dw.len(), dy.len());
-<<<<<<< HEAD
-    dw.fill(T::ZERO);
-    let canvas = Canvas::of_input(g);
-    let (image_x, pixels) = (g.height * g.width * g.c_in, g.out_height() * g.out_width());
-    if pixels == 0 || g.weight_len() == 0 {
-        return;
-=======
     let canvas = Canvas::of_input(g);
     let (image_x, pixels) = (g.height * g.width * g.c_in, g.out_height() * g.out_width());
     if g.images * pixels == 0 {
         return dw.fill(T::ZERO);
->>>>>>> k1
     }
     let chunk = images_within(PIXELS, pixels, g.images);
     with_scratch([chunk * canvas.len(), 0], |padded: &mut [T], _| {
@@ -154,12 +142,8 @@ pub fn conv_weight_gradient<T: Real>(isa: Isa, g: &Conv, x: &[T], dy: &[T], dw: 
             let rows = canvas.window(g.kernel_height, g.kernel_width);
             let columns = canvas.pixels(images, g.out_height(), g.out_width(), g.stride);
             let dy = &dy[first * pixels * g.c_out..][..images * pixels * g.c_out];
-<<<<<<< HEAD
-            product(isa, SumIndexed { a: padded, rows, columns }, dy, g.c_out, dw, Store::Add);
-=======
             let store = if first == 0 { Store::Set } else { Store::Add };
             product(isa, SumIndexed { a: padded, rows, columns }, dy, g.c_out, dw, store);
->>>>>>> k1
         }
     });
 }

@@ -7,12 +7,8 @@ use crate::{
     scratch::with_scratch,
     simd::{
         dispatch,
-<<<<<<< HEAD
-        tile::{Grid, Product, Strips, SumIndexed, TileShape},
-=======
         grid::Grid,
         tile::{Product, Strips, SumIndexed, TileShape},
->>>>>>> k1
     },
 };
 
@@ -37,13 +33,8 @@ const MC: usize = 252;
 /// Columns of a block. The block of B, NC · KC · 4 B = 2 MiB (f64: 4 MiB), stays in L3 while all blocks of A pass.
 const NC: usize = 2048;
 
-<<<<<<< HEAD
-/// From these sizes on a copy of both operands repays itself: m and n are how often the copies
-/// of B and A are read, in elements; measured, and half or twice as much makes no difference.
-=======
 /// The least (m, n, k) for which both operands are copied. Every tile of A is read by all strips of B and the other
 /// way round, so the copies repay themselves with n and m: measured, 192³ loses by them and 512³ gains.
->>>>>>> k1
 const PACKED_FROM: [usize; 3] = [128, 384, 128];
 
 /// C = op(A) op(B), row-major. Panics if a slice's length is not that of its matrix.

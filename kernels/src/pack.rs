@@ -2,18 +2,9 @@
 
 use crate::{
     Isa, Real,
-<<<<<<< HEAD
-    simd::{Kernel, Simd, dispatch},
-};
-
-/// Side of the squares in which a transposition proceeds: both sides of a square stay in L1.
-const SIDE: usize = 8;
-
-=======
     simd::{Kernel, Simd, dispatch, square_side},
 };
 
->>>>>>> k1
 /// out\[j·out_row + i\] = x\[i·x_row + j\] for i < rows, j < columns.
 struct Transpose<'a, T> {
     rows: usize,
@@ -27,15 +18,6 @@ struct Transpose<'a, T> {
 impl<T: Real> Kernel<T> for Transpose<'_, T> {
     type Out = ();
     #[inline(always)]
-<<<<<<< HEAD
-    fn run<S: Simd<T>>(self, _: S) {
-        for i in (0..self.rows).step_by(SIDE) {
-            for j in (0..self.columns).step_by(SIDE) {
-                let (height, width) = ((self.rows - i).min(SIDE), (self.columns - j).min(SIDE));
-                let (x, out) = (&self.x[i * self.x_row + j..], &mut self.out[j * self.out_row + i..]);
-                if (height, width) == (SIDE, SIDE) {
-                    square(x, self.x_row, out, self.out_row);
-=======
     fn run<S: Simd<T>>(self, simd: S) {
         let side = square_side::<T>();
         for i in (0..self.rows).step_by(side) {
@@ -44,7 +26,6 @@ impl<T: Real> Kernel<T> for Transpose<'_, T> {
                 let (x, out) = (&self.x[i * self.x_row + j..], &mut self.out[j * self.out_row + i..]);
                 if (height, width) == (side, side) {
                     simd.transpose_square(x, self.x_row, out, self.out_row);
->>>>>>> k1
                 } else {
                     for i in 0..height {
                         for j in 0..width {
@@ -57,25 +38,6 @@ impl<T: Real> Kernel<T> for Transpose<'_, T> {
     }
 }
 
-<<<<<<< HEAD
-/// A full square by way of registers.
-#[inline(always)]
-fn square<T: Real>(x: &[T], x_row: usize, out: &mut [T], out_row: usize) {
-    let mut square = [[T::ZERO; SIDE]; SIDE];
-    for i in 0..SIDE {
-        square[i].copy_from_slice(&x[i * x_row..][..SIDE]);
-    }
-    for j in 0..SIDE {
-        let mut row = [T::ZERO; SIDE];
-        for i in 0..SIDE {
-            row[i] = square[i][j];
-        }
-        out[j * out_row..][..SIDE].copy_from_slice(&row);
-    }
-}
-
-=======
->>>>>>> k1
 /// out\[j·out_row + i\] = x\[i·x_row + j\] for i < rows, j < columns.
 pub(crate) fn transpose<T: Real>(
     isa: Isa,
