@@ -43,7 +43,8 @@ fn characters(folder: &str) -> Vec<usize> {
     (0..alphabets).map(|a| characters / alphabets + usize::from(a < characters % alphabets)).collect()
 }
 
-/// Omniglot's structure with squares for characters; entries in reverse order, as an archiver may have them, and with litter.
+/// Omniglot's structure with squares for characters; entries in reverse order, as an archiver may have them, and with
+/// litter.
 fn entries(folder: &str) -> Entries {
     let images: Vec<Vec<u8>> = (0..49).map(|k| png_of(k, 105)).collect();
     let mut class = if folder == BACKGROUND { 0 } else { 964 };

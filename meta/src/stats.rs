@@ -96,8 +96,8 @@ fn standard_error(samples: &[f64], mean: f64) -> f64 {
 fn quantile(freedom: usize, level: f64) -> f64 {
     let student = StudentsT::new(0.0, 1.0, freedom as f64).expect("at least one degree of freedom");
     let p = 0.5 + level / 2.0;
-    // The library's quantile is wrong in the fourth digit beyond 10⁵ degrees; its distribution function is not, so two of
-    // Newton's steps mend it.
+    // The library's quantile is wrong in the fourth digit beyond 10⁵ degrees; its distribution function is not, so two
+    // of Newton's steps mend it.
     (0..2).fold(student.inverse_cdf(p), |t, _| t - (student.cdf(t) - p) / student.pdf(t))
 }
 

@@ -1,10 +1,11 @@
 //! Decoded image sets on disk, so that a second start takes a tenth of the first one's time.
 //!
-//! A cache is never trusted and never needed: a file that is damaged, foreign or of another version is a warning, and the set is decoded again.
+//! A cache is never trusted and never needed: a file that is damaged, foreign or of another version is a warning, and
+//! the set is decoded again.
 //!
 //! Layout, integers little-endian: `MAMLIMGS`, version u32; height, width, channels, drawings, number of alphabets u32;
-//! the set's digest; for each alphabet background u8, classes u32, name; the pixels as u64 length and bytes; the SHA-256
-//! of all before. Digest and names are a u32 length and UTF-8.
+//! the set's digest; for each alphabet background u8, classes u32, name; the pixels as u64 length and bytes; the
+//! SHA-256 of all before. Digest and names are a u32 length and UTF-8.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

@@ -70,8 +70,8 @@ impl ImageSet {
     /// Puts a set together from its parts; `shape` is [height, width, channels].
     ///
     /// # Errors
-    /// [`DataError::Layout`] unless the alphabets' classes follow one another from 0 without gaps, each drawing's number
-    /// fits a byte, and there are classes × drawings × height × width × channels pixels.
+    /// [`DataError::Layout`] unless the alphabets' classes follow one another from 0 without gaps, each drawing's
+    /// number fits a byte, and there are classes × drawings × height × width × channels pixels.
     pub fn new(
         source: Source,
         digest: String,

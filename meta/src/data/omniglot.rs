@@ -45,9 +45,9 @@ pub struct Loaded {
 /// Omniglot at 28×28, ink 255: 30 background and 20 evaluation alphabets, 964 + 659 characters, 20 drawings each.
 ///
 /// Reads `images_background.zip` and `images_evaluation.zip` in `folder`. Alphabets are sorted by name, the background
-/// ones first, and characters by number, whatever the order of the entries. The set's digest is the SHA-256 of the two files one after the other
-/// (`cat images_background.zip images_evaluation.zip | sha256sum`). With `cache` (see [`cache::default_folder`]) the
-/// decoded bytes are kept there under that digest.
+/// ones first, and characters by number, whatever the order of the entries. The set's digest is the SHA-256 of the two
+/// files one after the other (`cat images_background.zip images_evaluation.zip | sha256sum`). With `cache` (see
+/// [`cache::default_folder`]) the decoded bytes are kept there under that digest.
 ///
 /// # Errors
 /// A [`DataError`] that names the file for everything that is not the official content.
@@ -61,21 +61,16 @@ pub fn load_omniglot(folder: &Path, cache: Option<&Path>) -> Result<Loaded, Data
     let digest = hex(&bytes.iter().fold(Sha256::new(), |hash, b| hash.chain_update(b)).finalize());
 
     let mut warnings = Vec::new();
-    if let Some(images) =
-        cache.and_then(|c| cache::read(c, Source::Omniglot, &digest).unwrap_or_else(|w| warn(&mut warnings, w)))
-    {
-        return Ok(Loaded { images, from_cache: true, warnings });
+    match cache.map_or(Ok(None), |c| cache::read(c, Source::Omniglot, &digest)) {
+        Ok(Some(images)) => return Ok(Loaded { images, from_cache: true, warnings }),
+        Ok(None) => {}
+        Err(warning) => warnings.push(warning),
     }
     let images = decode(&files.each_ref().map(|f| f.as_path()), bytes, digest)?;
     if let Some(Err(w)) = cache.map(|c| cache::write(c, &images)) {
         warnings.push(w);
     }
     Ok(Loaded { images, from_cache: false, warnings })
-}
-
-fn warn(warnings: &mut Vec<String>, warning: String) -> Option<ImageSet> {
-    warnings.push(warning);
-    None
 }
 
 fn decode(files: &[&Path; 2], bytes: [Vec<u8>; 2], digest: String) -> Result<ImageSet, DataError> {

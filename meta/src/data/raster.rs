@@ -11,8 +11,8 @@ pub(crate) type Stroke = [Point; POINTS];
 
 /// Draws strokes, in pixels, with a pen of the given half width onto a square image of `side` pixels.
 ///
-/// A pixel's ink is the part of a pixel-wide ramp around the pen's edge: clamp(half_width + ½ − d, 0, 1) for a centre at
-/// distance d from the nearest stroke. Ink never adds up where strokes cross.
+/// A pixel's ink is the part of a pixel-wide ramp around the pen's edge: clamp(half_width + ½ − d, 0, 1) for a centre
+/// at distance d from the nearest stroke. Ink never adds up where strokes cross.
 pub(crate) fn draw(strokes: &[Stroke], half_width: f64, side: usize) -> Vec<u8> {
     let mut ink = vec![0.0f64; side * side];
     for stroke in strokes {

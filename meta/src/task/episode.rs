@@ -19,8 +19,9 @@ pub enum Labels {
     Permuted,
     /// Each class keeps its label for good; an episode takes classes of distinct labels.
     Fixed,
-    /// Between the two: classes are drawn as under `Fixed`, and then each class's label is drawn anew with this probability.
-    /// The classes drawn anew share out at random the labels that no other class of the episode keeps. 0 is `Fixed`.
+    /// Between the two: classes are drawn as under `Fixed`, and then each class's label is drawn anew with this
+    /// probability. The classes drawn anew share out at random the labels that no other class of the episode keeps. 0
+    /// is `Fixed`.
     Spread(f64),
 }
 
@@ -60,8 +61,8 @@ pub struct Shot {
     pub label: u32,
 }
 
-/// A few-shot task: adapt to the support, be judged by the query. Both are in the order of the classes, and no drawing is
-/// in both.
+/// A few-shot task: adapt to the support, be judged by the query. Both are in the order of the classes, and no drawing
+/// is in both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Episode {
     /// ways · shots images.
@@ -243,8 +244,8 @@ fn label(classes: &[ClassRef], rule: Labels, count: u32, rng: &mut impl Rng) -> 
 
 impl Episode {
     /// SHA-256, in hex, of all that makes the episode: to quote, and to compare over machines and versions.
-    /// Support, then query: each as its length (u64) and, for each shot, class (u32), quarter turns (u8), drawing (u8) and label
-    /// (u32), all little-endian.
+    /// Support, then query: each as its length (u64) and, for each shot, class (u32), quarter turns (u8), drawing (u8)
+    /// and label (u32), all little-endian.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
@@ -260,8 +261,8 @@ impl Episode {
     }
 }
 
-/// Fills `out` with the shots' images: NHWC [shots, height, width, channels], byte / 255, so ink is 1 and paper 0, each turned
-/// counter-clockwise by its quarter turns.
+/// Fills `out` with the shots' images: NHWC [shots, height, width, channels], byte / 255, so ink is 1 and paper 0, each
+/// turned counter-clockwise by its quarter turns.
 ///
 /// # Panics
 /// If the set has no such image, or an image that is not square is to be turned.

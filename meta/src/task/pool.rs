@@ -95,8 +95,9 @@ impl ClassPool {
     }
 }
 
-/// The usual benchmark's split: all characters are shuffled; 1,200 of 1,623 are for training, where each quarter turn of
-/// a character is a class of its own, and 423 for testing, upright. Sets of other sizes are split in the same proportion.
+/// The usual benchmark's split: all characters are shuffled; 1,200 of 1,623 are for training, where each quarter turn
+/// of a character is a class of its own, and 423 for testing, upright. Sets of other sizes are split in the same
+/// proportion.
 ///
 /// The classes have no labels for good: draw from them with [`Labels::Permuted`](super::Labels::Permuted), or call
 /// [`ClassPool::assign_labels`].
@@ -130,8 +131,8 @@ pub struct LandscapeSpec {
     /// Share of each group's characters that is kept from training, in [0, 1). The number is kept between W and the
     /// number of characters less W, so that each part has every label; a share of 0 keeps none.
     pub held_out: f64,
-    /// If true, both groups have the same characters with the same labels, of `easy_alphabets` alphabets (`hard_alphabets` must be
-    /// the same number); if false, no alphabet serves both groups.
+    /// If true, both groups have the same characters with the same labels, of `easy_alphabets` alphabets
+    /// (`hard_alphabets` must be the same number); if false, no alphabet serves both groups.
     pub shared_characters: bool,
 }
 
