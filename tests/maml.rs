@@ -1,6 +1,12 @@
 //! The meta-gradient against everything that must equal it: closed forms, the fully unrolled derivative,
 //! differences of the whole meta-loss, and its own special cases.
 
+#[path = "support/printed.rs"]
+mod printed;
+#[path = "support/sampling.rs"]
+mod sampling;
+
+use insta::assert_snapshot;
 use maml_autograd::{Function, Tape, Tensor, Value, hvp, value, value_and_grad};
 use maml_meta::{
     maml::{InnerLoop, Order, Task, adapt, meta_gradient},
@@ -142,4 +148,18 @@ fn special_cases_are_exact() {
     let expected: Vec<_> = first.iter().zip(&bent).map(|(v, h)| v.add_scaled(-0.4, h)).collect();
     close(&exact, &expected, 1e-13, "second order is first order less alpha times a Hessian-vector product");
     assert!(!same_bits(&exact, &first), "the Hessian matters");
+}
+
+/// Meta-loss and meta-gradient of named small problems, in digits that hold on every instruction set.
+#[test]
+fn meta_gradients_stay_what_they_are() {
+    fn printed<F: Function<f64>>((task, w): (Task<F>, Vec<Tensor<f64>>)) -> String {
+        let inner = InnerLoop { alpha: 0.3, steps: 2 };
+        let (loss, g) = meta_gradient(&task, &w, inner, Order::Second);
+        let loss = printed::arrays("meta_loss", &[Tensor::scalar(loss)], printed::rounded);
+        loss + &printed::arrays("meta_gradient", &g, printed::rounded)
+    }
+    assert_snapshot!("meta_linear", printed(regression(Linear { dim: 4 }, 4)));
+    assert_snapshot!("meta_two_layer", printed(regression(TwoLayer { dim: 4, neurons: 3 }, 4)));
+    assert_snapshot!("meta_conv4", printed(few_shot(2)));
 }
