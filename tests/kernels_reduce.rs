@@ -342,9 +342,16 @@ fn gather_and_scatter_agree_with_the_specification() {
     let mut numbers = Numbers(9);
     for n in 0..=65 {
         for len in [0, 1, 40] {
-            let index: Vec<u32> = (0..n)
-                .map(|_| if len == 0 || numbers.next() % 2 == 0 { MISSING } else { (numbers.next() % len) as u32 })
-                .collect();
+            let index: Vec<u32> =
+                (0..n)
+                    .map(|_| {
+                        if len == 0 || numbers.next().is_multiple_of(2) {
+                            MISSING
+                        } else {
+                            (numbers.next() % len) as u32
+                        }
+                    })
+                    .collect();
             let x = numbers.whole::<f32>(len as usize, 9);
             let (mut want, start) = (vec![0.0; n], vec![5.0; n]);
             naive::gather(&index, &x, &mut want);

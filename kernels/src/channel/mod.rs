@@ -1,0 +1,85 @@
+//! Per-channel kernels on \[rows, channels\] arrays, the last axis being the channel: the three slots
+//! of ⟨a, b, k⟩ = Σ a·b·k_channel and of its centred sister Σ (a − ā)(b − b̄)·k_channel / rows, which
+//! are all that batch normalisation and its derivatives of any order need.
+
+mod covariance;
+mod scale;
+
+use self::{covariance::Covariance, scale::Scale};
+use crate::{
+    Isa, Real, Store,
+    reduce::column_sums,
+    simd::{Kernel, Simd, dispatch},
+};
+
+#[track_caller]
+fn check(name: &str, channels: usize, full: &[usize], per_channel: usize) {
+    assert!(
+        channels == per_channel && full.iter().all(|&n| n == full[0]) && full[0].is_multiple_of(channels.max(1)),
+        "{name}: {channels} channels do not fit arrays of {full:?} elements and {per_channel} per channel"
+    );
+}
+
+/// out\[c\] = 1/rows · Σ_rows a\[row, c\].
+#[track_caller]
+pub fn channel_mean<T: Real>(isa: Isa, a: &[T], out: &mut [T]) {
+    check("channel_mean", out.len(), &[a.len()], out.len());
+    let rows = a.len() / out.len().max(1);
+    dispatch(isa, ColumnSums::<T, false> { a, b: a, scale: 1.0 / rows as f64, out });
+}
+
+/// out\[c\] = Σ_rows a\[row, c\] · b\[row, c\].
+#[track_caller]
+pub fn channel_dot<T: Real>(isa: Isa, a: &[T], b: &[T], out: &mut [T]) {
+    check("channel_dot", out.len(), &[a.len(), b.len()], out.len());
+    dispatch(isa, ColumnSums::<T, true> { a, b, scale: 1.0, out });
+}
+
+/// out\[row, c\] = a\[row, c\] · k\[c\], set or added.
+#[track_caller]
+pub fn scale_channels<T: Real>(isa: Isa, a: &[T], k: &[T], store: Store, out: &mut [T]) {
+    check("scale_channels", k.len(), &[a.len(), out.len()], k.len());
+    match store {
+        Store::Set => dispatch(isa, Scale::<T, false, false> { a, k, out }),
+        Store::Add => dispatch(isa, Scale::<T, false, true> { a, k, out }),
+    }
+}
+
+/// out\[c\] = 1/rows · Σ_rows (a − ā)(b − b̄), without cancellation when the means are large.
+#[track_caller]
+pub fn channel_covariance<T: Real>(isa: Isa, a: &[T], b: &[T], out: &mut [T]) {
+    check("channel_covariance", out.len(), &[a.len(), b.len()], out.len());
+    if core::ptr::eq(a, b) {
+        dispatch(isa, Covariance::<T, true> { a, b, out });
+    } else {
+        dispatch(isa, Covariance::<T, false> { a, b, out });
+    }
+}
+
+/// out\[row, c\] = k\[c\] · (a\[row, c\] − ā\[c\]) / rows, set or added.
+#[track_caller]
+pub fn scale_centered<T: Real>(isa: Isa, a: &[T], k: &[T], store: Store, out: &mut [T]) {
+    check("scale_centered", k.len(), &[a.len(), out.len()], k.len());
+    match store {
+        Store::Set => dispatch(isa, Scale::<T, true, false> { a, k, out }),
+        Store::Add => dispatch(isa, Scale::<T, true, true> { a, k, out }),
+    }
+}
+
+/// scale · Σ_rows a, or scale · Σ_rows a · b if `DOT`.
+struct ColumnSums<'a, T, const DOT: bool> {
+    a: &'a [T],
+    b: &'a [T],
+    scale: f64,
+    out: &'a mut [T],
+}
+
+impl<T: Real, const DOT: bool> Kernel<T> for ColumnSums<'_, T, DOT> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        if !self.out.is_empty() {
+            column_sums::<T, S, DOT>(simd, self.a, self.b, self.scale, self.out);
+        }
+    }
+}

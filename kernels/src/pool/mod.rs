@@ -1,0 +1,114 @@
+//! Max-pooling as a choice of winners, and the gather and scatter that apply it.
+
+mod winners;
+
+use self::winners::{Affine, Winners};
+use crate::{Isa, Real, simd::dispatch};
+
+/// The index of "nothing": gathers give zero there, scatters skip it.
+pub const MISSING: u32 = u32::MAX;
+
+/// The sizes of a pooling over square windows without padding; incomplete windows are dropped (floor).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct Pool {
+    /// Images of the batch.
+    pub images: usize,
+    /// Rows of an image.
+    pub height: usize,
+    /// Columns of an image.
+    pub width: usize,
+    /// Channels of an image.
+    pub channels: usize,
+    /// Rows and columns of a window.
+    pub window: usize,
+    /// Step between windows.
+    pub stride: usize,
+}
+
+impl Pool {
+    /// Rows of the output: ⌊(height − window) / stride⌋ + 1, or 0 if no window fits.
+    pub fn out_height(&self) -> usize {
+        self.height.checked_sub(self.window).map_or(0, |room| room / self.stride + 1)
+    }
+    /// Columns of the output, by the same formula.
+    pub fn out_width(&self) -> usize {
+        self.width.checked_sub(self.window).map_or(0, |room| room / self.stride + 1)
+    }
+    /// Elements of the input.
+    pub fn input_len(&self) -> usize {
+        self.images * self.height * self.width * self.channels
+    }
+    /// Elements of the output.
+    pub fn output_len(&self) -> usize {
+        self.images * self.out_height() * self.out_width() * self.channels
+    }
+    #[track_caller]
+    fn check(&self, input: usize, winners: usize) {
+        assert!(self.window > 0 && self.stride > 0, "{self:?}: window and stride must be at least 1");
+        assert_eq!((input, winners), (self.input_len(), self.output_len()), "{self:?}: lengths of input and winners");
+        assert!(input < MISSING as usize, "{self:?}: more elements than 32-bit indices reach");
+    }
+}
+
+/// The flat index of the largest element of every window. The first of equals wins; a NaN wins over numbers.
+#[track_caller]
+pub fn pool_winners<T: Real>(isa: Isa, p: &Pool, x: &[T], winners: &mut [u32]) {
+    p.check(x.len(), winners.len());
+    dispatch(isa, Winners::<T, false> { p, x, affine: Affine { center: &[], slope: &[], shift: &[] }, winners });
+}
+
+/// [`pool_winners`] of z = slope · (x − center) + shift (each per channel), [`MISSING`] where z ≤ 0:
+/// normalisation, ReLU and max-pool chosen in one pass over x.
+#[track_caller]
+pub fn relu_pool_winners<T: Real>(
+    isa: Isa,
+    p: &Pool,
+    x: &[T],
+    center: &[T],
+    slope: &[T],
+    shift: &[T],
+    winners: &mut [u32],
+) {
+    p.check(x.len(), winners.len());
+    assert_eq!([center.len(), slope.len(), shift.len()], [p.channels; 3], "{p:?}: lengths of center, slope, shift");
+    dispatch(isa, Winners::<T, true> { p, x, affine: Affine { center, slope, shift }, winners });
+}
+
+/// out\[j\] = x\[index\[j\]\], zero where the index is [`MISSING`]. Panics on an index outside x.
+#[track_caller]
+pub fn gather<T: Real>(index: &[u32], x: &[T], out: &mut [T]) {
+    assert_eq!(index.len(), out.len(), "gather: lengths of index and out");
+    // About half of the winners behind a ReLU are missing, in no order that a processor could guess. So
+    // there is no branch on them: a missing one points into a few zeros. Indices outside are counted.
+    let nothing = [T::ZERO; 16];
+    let mut outside = 0;
+    for (j, (out, &i)) in out.iter_mut().zip(index).enumerate() {
+        outside += u32::from((i as usize >= x.len()) & (i != MISSING));
+        let place = match x.get(i as usize) {
+            Some(place) => place,
+            None => &nothing[j % 16],
+        };
+        *out = *place;
+    }
+    assert_eq!(outside, 0, "gather: indices outside x, which has {} elements", x.len());
+}
+
+/// out\[index\[j\]\] += x\[j\], nothing where the index is [`MISSING`]. Panics on an index outside out.
+#[track_caller]
+pub fn scatter_add<T: Real>(index: &[u32], x: &[T], out: &mut [T]) {
+    assert_eq!(index.len(), x.len(), "scatter_add: lengths of index and x");
+    let len = out.len();
+    // As in `gather`; what belongs nowhere is added to a small sink, several places wide, so that one
+    // addition need not wait for the one before.
+    let mut sink = [T::ZERO; 16];
+    let mut outside = 0;
+    for (j, (&x, &i)) in x.iter().zip(index).enumerate() {
+        outside += u32::from((i as usize >= len) & (i != MISSING));
+        let place = match out.get_mut(i as usize) {
+            Some(place) => place,
+            None => &mut sink[j % 16],
+        };
+        *place += x;
+    }
+    assert_eq!(outside, 0, "scatter_add: indices outside out, which has {len} elements");
+}
