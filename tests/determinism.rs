@@ -41,10 +41,10 @@ fn states(run: &mut Run, every: usize) -> Vec<Vec<u8>> {
 #[test]
 fn a_whole_smoke_run_has_the_same_bits_on_any_number_of_threads() {
     let (config, set) = (smoke(), images());
-    let expected = states(&mut run(&config, &set, 1), 50);
+    let expected = states(&mut run(&config, &set, 1), 25);
     assert!(expected.len() >= 10, "states were compared while training");
     for threads in [2, 3, 7] {
-        let found = states(&mut run(&config, &set, threads), 50);
+        let found = states(&mut run(&config, &set, threads), 25);
         let differs = expected.iter().zip(&found).position(|(a, b)| a != b);
         assert_eq!((expected.len(), differs), (found.len(), None), "{threads} threads: the first state that differs");
     }
@@ -53,7 +53,8 @@ fn a_whole_smoke_run_has_the_same_bits_on_any_number_of_threads() {
 #[test]
 fn a_resumed_run_has_the_same_bits_as_one_that_was_not_stopped() {
     let mut config = smoke();
-    config.training.iterations = 6;
+    config.standard.training.iterations = 6;
+    config.landscape.training.iterations = 6;
     config.evaluation.episodes = 4;
     let set = images();
     let mut whole = run(&config, &set, 1);
@@ -78,13 +79,13 @@ fn a_resumed_run_has_the_same_bits_as_one_that_was_not_stopped() {
 #[test]
 fn a_foreign_or_damaged_state_is_refused() {
     let (mut config, set) = (smoke(), images());
-    config.training.iterations = 2;
+    config.standard.training.iterations = 2;
     let mut small = run(&config, &set, 1);
     small.advance().expect("no divergence");
     let saved = small.save().expect("a state can be saved");
     config.filters += 1;
     let error = run(&config, &set, 1).restore(&saved).expect_err("another network").to_string();
-    assert!(error.contains("params.conv1.weight") && error.contains("shape"), "{error}");
+    assert!(error.contains("conv1.weight") && error.contains("shape"), "{error}");
     for length in [0, 7, 8, 20, saved.len() - 1] {
         assert!(run(&config, &set, 1).restore(&saved[..length]).is_err(), "{length} bytes of {}", saved.len());
     }

@@ -65,7 +65,8 @@ pub fn print(summary: &Summary, out: &mut Out) -> Result<(), Failure> {
         let interval = percent(s.mean, half_width(s));
         out.line(format!("Claim {}: {} ({} points). {}.", claim.id, claim.verdict, interval, claim.statement))?;
     }
-    out.line(format!("\nProtocol: {}.", summary.protocol))
+    out.line("\nProtocol (reconstructed, not the paper's):")?;
+    summary.protocol.iter().try_for_each(|sentence| out.line(format!("- {sentence}")))
 }
 
 fn half_width(interval: &Interval) -> f64 {

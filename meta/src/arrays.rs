@@ -127,12 +127,13 @@ impl NamedArray {
     }
 }
 
-/// The bytes of a file with these arrays, whose names differ, and these words in its header.
-pub fn to_file(arrays: &[NamedArray], header: &[(&str, String)]) -> Vec<u8> {
+/// The bytes of a file with these arrays, whose names differ, and at most one note (key and text) in its header:
+/// the format keeps notes in no particular order, and the same arrays shall give the same bytes.
+pub fn to_file(arrays: &[NamedArray], note: Option<(&str, String)>) -> Vec<u8> {
     let views = arrays.iter().map(|array| {
         let view = TensorView::new(array.dtype, array.shape.clone(), &array.bytes);
         (array.name.as_str(), view.expect("the bytes are those of the shape"))
     });
-    let header = header.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-    safetensors::serialize(views, Some(header)).expect("names differ and sizes are right")
+    let header = note.map(|(key, text)| std::iter::once((key.to_owned(), text)).collect());
+    safetensors::serialize(views, header).expect("names differ and sizes are right")
 }

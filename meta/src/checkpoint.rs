@@ -16,14 +16,14 @@ pub enum CheckpointError {
     /// An array is missing or does not fit.
     #[error("the checkpoint does not fit this run: {0}")]
     Array(#[from] ArrayError),
-    /// A key of the header is missing or not a number.
-    #[error("the checkpoint's header has no number under `{0}`")]
-    Header(&'static str),
+    /// The note on where the run stands is missing or not two numbers.
+    #[error("the checkpoint does not say where its run stands: its header has no `{POSITION}` of two numbers")]
+    Position,
 }
 
 const GROUPS: [&str; 3] = ["params", "first_moment", "second_moment"];
-const ITERATION: &str = "iteration";
-const OPTIMIZER_STEPS: &str = "optimizer_steps";
+/// Key of the header's note: iteration and optimiser steps.
+const POSITION: &str = "position";
 
 /// All of the run, in the safetensors format.
 pub fn to_bytes<T: Real>(run: &Trainer<T>) -> Vec<u8> {
@@ -33,18 +33,15 @@ pub fn to_bytes<T: Real>(run: &Trainer<T>) -> Vec<u8> {
         arrays.collect::<Vec<_>>()
     };
     let arrays: Vec<NamedArray> = GROUPS.iter().zip(groups).flat_map(named).collect();
-    let position = [(ITERATION, run.iteration.to_string()), (OPTIMIZER_STEPS, run.state.steps.to_string())];
-    to_file(&arrays, &position)
+    to_file(&arrays, Some((POSITION, format!("{} {}", run.iteration, run.state.steps))))
 }
 
 /// The run that [`to_bytes`] wrote; `like` is a fresh run of the same model and optimiser.
 pub fn from_bytes<T: Real>(bytes: &[u8], like: &Trainer<T>) -> Result<Trainer<T>, CheckpointError> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(ArrayError::from)?;
     let file = Arrays::parse(bytes)?;
-    let number = |key: &'static str| {
-        let text = header.metadata().as_ref().and_then(|all| all.get(key));
-        text.and_then(|text| text.parse::<u64>().ok()).ok_or(CheckpointError::Header(key))
-    };
+    let position = header.metadata().as_ref().and_then(|notes| notes.get(POSITION));
+    let (iteration, steps) = position.and_then(|text| read_position(text)).ok_or(CheckpointError::Position)?;
     let group = |group: &str| {
         let arrays = like.params.iter().map(|(name, t)| file.shaped(&format!("{group}.{name}"), t.shape()));
         arrays.collect::<Result<Vec<_>, _>>().map(|arrays| like.params.with(arrays))
@@ -53,6 +50,10 @@ pub fn from_bytes<T: Real>(bytes: &[u8], like: &Trainer<T>) -> Result<Trainer<T>
         Some(_) => Some([group(GROUPS[1])?, group(GROUPS[2])?]),
         None => None,
     };
-    let state = OptimizerState { steps: number(OPTIMIZER_STEPS)?, moments };
-    Ok(Trainer { params: group(GROUPS[0])?, state, iteration: number(ITERATION)? })
+    Ok(Trainer { params: group(GROUPS[0])?, state: OptimizerState { steps, moments }, iteration })
+}
+
+fn read_position(text: &str) -> Option<(u64, u64)> {
+    let (iteration, steps) = text.split_once(' ')?;
+    Some((iteration.parse().ok()?, steps.parse().ok()?))
 }

@@ -25,10 +25,6 @@ pub struct Config {
     pub ways: u32,
     /// Query drawings of a class in training.
     pub queries: u32,
-    /// Adaptation, in training and in judging.
-    pub adaptation: Adaptation,
-    /// How both learners are trained.
-    pub training: Training,
     /// How they are judged.
     pub evaluation: Evaluation,
     /// The usual benchmark.
@@ -65,7 +61,7 @@ pub enum BatchNorm {
     Transductive,
 }
 
-/// The inner loop.
+/// The inner loop, the same for both learners.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Adaptation {
@@ -116,6 +112,10 @@ pub struct Standard {
     pub learners: Vec<LearnerName>,
     /// Support drawings of a class.
     pub shots: u32,
+    /// Adaptation, in training and in judging.
+    pub adaptation: Adaptation,
+    /// How the learners are trained.
+    pub training: Training,
 }
 
 /// Easy and hard tasks: hardness is the number of shots, geography the number of alphabets.
@@ -140,6 +140,10 @@ pub struct Landscape {
     pub shared_characters: bool,
     /// Share of the training alphabets' characters that training never sees.
     pub held_out_share: f64,
+    /// Adaptation, in training and in judging.
+    pub adaptation: Adaptation,
+    /// How both learners are trained.
+    pub training: Training,
 }
 
 /// Who is trained.
@@ -162,19 +166,46 @@ impl LearnerName {
     }
 }
 
-impl Config {
+impl Adaptation {
     /// What a learner minimises.
     pub fn learner(&self, name: LearnerName) -> Learner {
-        let order = if self.adaptation.first_order { Order::First } else { Order::Second };
+        let order = if self.first_order { Order::First } else { Order::Second };
         match name {
             LearnerName::Nal => Learner::Nal,
-            LearnerName::Maml => Learner::Maml(self.inner(self.adaptation.steps), order),
+            LearnerName::Maml => Learner::Maml(self.inner(self.steps), order),
         }
     }
 
-    /// An inner loop of this many steps.
+    /// This many steps of it.
     pub fn inner(&self, steps: usize) -> InnerLoop {
-        InnerLoop { alpha: self.adaptation.alpha, steps }
+        InnerLoop { alpha: self.alpha, steps }
+    }
+}
+
+impl Training {
+    /// The optimiser at a step: its rate falls linearly to zero over the last share of the steps.
+    pub fn optimizer_at(&self, iteration: u64) -> Optimizer {
+        let falling = self.decay_share * self.iterations as f64;
+        let left = (self.iterations - iteration.min(self.iterations)) as f64;
+        self.optimizer.scaled(if falling > 0.0 { (left / falling).min(1.0) } else { 1.0 })
+    }
+}
+
+impl Config {
+    /// The inner loop of a setting.
+    pub fn adaptation(&self, setting: SettingName) -> Adaptation {
+        match setting {
+            SettingName::Standard => self.standard.adaptation,
+            SettingName::Landscape => self.landscape.adaptation,
+        }
+    }
+
+    /// The outer loop of a setting.
+    pub fn training(&self, setting: SettingName) -> Training {
+        match setting {
+            SettingName::Standard => self.standard.training,
+            SettingName::Landscape => self.landscape.training,
+        }
     }
 
     /// Adaptation steps after which a learner is judged.
@@ -191,14 +222,6 @@ impl Config {
             SettingName::Standard => &self.standard.learners,
             SettingName::Landscape => &self.landscape.learners,
         }
-    }
-
-    /// The optimiser at a step: its rate falls to zero over the last share of the steps.
-    pub fn optimizer(&self, iteration: u64) -> Optimizer {
-        let Training { iterations, optimizer, decay_share, .. } = self.training;
-        let falling = decay_share * iterations as f64;
-        let left = (iterations - iteration.min(iterations)) as f64;
-        optimizer.scaled(if falling > 0.0 { (left / falling).min(1.0) } else { 1.0 })
     }
 
     /// Tasks with this many support drawings of a class.
@@ -226,8 +249,19 @@ impl Config {
         positive("settings", self.settings.len())?;
         positive("seeds", self.seeds.len())?;
         positive("filters", self.filters)?;
-        positive("training.tasks", self.training.tasks)?;
-        share("training.decay_share", self.training.decay_share)?;
+        for (setting, training, adaptation) in [
+            ("standard", self.standard.training, self.standard.adaptation),
+            ("landscape", self.landscape.training, self.landscape.adaptation),
+        ] {
+            positive(&format!("{setting}.training.tasks"), training.tasks)?;
+            share(&format!("{setting}.training.decay_share"), training.decay_share)?;
+            if !adaptation.alpha.is_finite() {
+                return Err(format!(
+                    "`{setting}.adaptation.alpha` is {}; it must be a finite number",
+                    adaptation.alpha
+                ));
+            }
+        }
         share("landscape.hard_share", self.landscape.hard_share)?;
         if self.evaluation.episodes < 2 {
             return Err("`evaluation.episodes` must be at least 2: an interval needs them".into());
@@ -237,9 +271,6 @@ impl Config {
                 "`evaluation.level` is {}; a confidence level lies between 0 and 1",
                 self.evaluation.level
             ));
-        }
-        if !self.adaptation.alpha.is_finite() {
-            return Err(format!("`adaptation.alpha` is {}; it must be a finite number", self.adaptation.alpha));
         }
         if self.seeds.iter().enumerate().any(|(i, seed)| self.seeds[..i].contains(seed)) {
             return Err(format!("`seeds` has a seed twice: {:?}", self.seeds));

@@ -148,7 +148,7 @@ impl Run {
             self.stage = Some(begin(&self.config, cell, self.set.clone())?);
         }
         let stage = self.stage.as_mut().expect("just begun");
-        if stage.trainer.iteration < self.config.training.iterations {
+        if stage.trainer.iteration < self.config.training(cell.setting).iterations {
             return train(&self.config, cell, stage, &self.workers);
         }
         let progress = self.judge_next(cell);
@@ -229,32 +229,34 @@ impl Run {
 
 fn begin(config: &Config, cell: Cell, set: Arc<ImageSet>) -> Result<Stage, RunError> {
     let tasks = Tasks::new(config, cell.setting, cell.seed, set).map_err(|e| episodes(cell.setting, e))?;
-    let trainer = Trainer::new(tasks.model().init(cell.seed), config.training.optimizer);
+    let trainer = Trainer::new(tasks.model().init(cell.seed), config.training(cell.setting).optimizer);
     Ok(Stage { tasks, trainer, judged: 0 })
 }
 
 fn train(config: &Config, cell: Cell, stage: &mut Stage, workers: &Workers) -> Result<Progress, RunError> {
-    let optimizer = config.optimizer(stage.trainer.iteration);
-    let (learner, tasks) = (config.learner(cell.learner), config.training.tasks);
+    let training = config.training(cell.setting);
+    let optimizer = training.optimizer_at(stage.trainer.iteration);
+    let learner = config.adaptation(cell.setting).learner(cell.learner);
     let loss = stage
         .trainer
-        .step(learner, optimizer, &stage.tasks, tasks, workers)
+        .step(learner, optimizer, &stage.tasks, training.tasks, workers)
         .map_err(|source| RunError::Diverged { stage: title(cell), source })?;
     Ok(Progress {
         stage: title(cell),
         done: stage.trainer.iteration,
-        total: config.training.iterations,
+        total: training.iterations,
         loss: Some(loss),
         accuracy: None,
-        tasks: tasks as u64,
+        tasks: training.tasks as u64,
     })
 }
 
 fn judge(config: &Config, cell: Cell, stage: &Stage, kind: usize, steps: usize, workers: &Workers) -> Scores {
     let w = stage.trainer.params.tensors();
+    let inner = config.adaptation(cell.setting).inner(steps);
     let found = workers.map(config.evaluation.episodes, |index| {
         let task = stage.tasks.judged_task(kind, index as u64);
-        task.query.accuracy(&adapt(&task.support, w, config.inner(steps)))
+        task.query.accuracy(&adapt(&task.support, w, inner))
     });
     let diverged = found.iter().filter(|accuracy| accuracy.is_none()).count();
     let accuracies = found.into_iter().map(|accuracy| accuracy.unwrap_or(0.0)).collect();

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     data::ImageSet,
+    optim::Optimizer,
     stats::{Estimate, Verdict, mean_interval_at},
 };
 
@@ -20,8 +21,8 @@ pub struct Summary {
     pub source: String,
     /// Digest of what the images were made from.
     pub data_digest: String,
-    /// What made the numbers, in words.
-    pub protocol: String,
+    /// What made the numbers, in sentences.
+    pub protocol: Vec<String>,
     /// Accuracies after adaptation.
     pub scores: Vec<Score>,
     /// Gains of MAML over NAL, in the setting where both were trained.
@@ -232,22 +233,43 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn protocol(config: &Config, set: &ImageSet) -> String {
-    let Config { filters, ways, queries, adaptation, training, evaluation, .. } = config;
+fn protocol(config: &Config, set: &ImageSet) -> Vec<String> {
+    let Config { filters, ways, queries, evaluation, .. } = config;
+    let mut sentences: Vec<String> = config.settings.iter().map(|&setting| setting_protocol(config, setting)).collect();
+    sentences.push(format!(
+        "All settings: {}; conv4 with {filters} filters, {ways}-way, {queries} training queries a class; batch \
+         normalisation transductive (statistics of the batch, also when judged); judged by the last parameters (no \
+         selection) on {} episodes a kind with {} queries a class; seeds {:?}.",
+        set.source, evaluation.episodes, evaluation.queries, config.seeds,
+    ));
+    sentences
+}
+
+fn setting_protocol(config: &Config, setting: SettingName) -> String {
+    let (adaptation, training) = (config.adaptation(setting), config.training(setting));
+    let tasks = match setting {
+        SettingName::Standard => format!("{}-shot tasks, labels permuted", config.standard.shots),
+        SettingName::Landscape => {
+            let l = &config.landscape;
+            format!(
+                "hard tasks {}-shot from {} alphabets, easy tasks {}-shot from {}, share of hard tasks {}, labels {}",
+                l.hard_shots, l.hard_alphabets, l.easy_shots, l.easy_alphabets, l.hard_share, l.labels
+            )
+        }
+    };
     let order = if adaptation.first_order { "first-order" } else { "exact second-order" };
+    let optimizer = match training.optimizer {
+        Optimizer::Sgd { rate } => format!("SGD at {rate}"),
+        Optimizer::Adam { rate } => format!("Adam at {rate}"),
+    };
     format!(
-        "{}: conv4 with {filters} filters, {ways}-way, {queries} training queries a class; {order} MAML with {} inner \
-         step(s), alpha {}; {} iterations of {} tasks, {:?}; batch normalisation transductive (statistics of the \
-         batch, also when judged); judged by the last parameters (no selection) on {} episodes a kind with {} queries \
-         a class; seeds {:?}",
-        set.source,
+        "{}: {tasks}; {order} MAML, {} inner step(s) of {}; {} iterations of {} tasks by {optimizer}, falling to zero \
+         over the last {} %.",
+        setting.name(),
         adaptation.steps,
         adaptation.alpha,
         training.iterations,
         training.tasks,
-        training.optimizer,
-        evaluation.episodes,
-        evaluation.queries,
-        config.seeds,
+        100.0 * training.decay_share,
     )
 }
