@@ -17,6 +17,19 @@ fn images() -> Arc<ImageSet> {
     Arc::new(glyphs.generate().expect("the default glyphs can be drawn"))
 }
 
+#[test]
+fn every_built_in_profile_can_be_drawn() {
+    let profiles = [
+        include_str!("../experiments/omniglot/smoke.toml"),
+        include_str!("../experiments/omniglot/quick.toml"),
+        include_str!("../experiments/omniglot/full.toml"),
+    ];
+    for profile in profiles {
+        let config = toml::from_str(profile).expect("a built-in config is valid");
+        run(&config, &images(), 1);
+    }
+}
+
 fn run(config: &Config, set: &Arc<ImageSet>, threads: usize) -> Run {
     let workers = Workers::new(threads).expect("threads start");
     Run::new(config.clone(), set.clone(), workers).expect("the smoke profile can be run")
