@@ -37,9 +37,6 @@ impl TaskSource<f32> for Noise {
     fn task(&self, _: u64, index: u64) -> Task<Self::Loss> {
         Task { support: self.support[index as usize].clone(), query: self.query[index as usize].clone() }
     }
-    fn pooled(&self, _: u64, index: u64) -> Self::Loss {
-        self.query[index as usize].clone()
-    }
 }
 
 fn meta_step(c: &mut Criterion) {

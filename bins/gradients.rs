@@ -5,12 +5,12 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, ValueEnum};
 use maml_landscape::{
     arguments::parse,
-    atomic,
     exit::{Exit, Failure, main_of},
     isa::pin_isa,
     out::Out,
 };
 use maml_meta::{
+    atomic,
     experiment::gradients::{self, GradientsError, ModelName, Outcome, Request, Summary},
     maml::{InnerLoop, Order},
 };
@@ -162,7 +162,7 @@ fn text(summary: &Summary) -> String {
         "|meta-gradient|",
         "|what the Hessians contribute to it|",
         "<meta-gradient, v>",
-        "the same by a central difference in f64",
+        "slope of the meta-loss along v, by a central difference in f64",
     ];
     let lines = rows(summary).into_iter().zip(meaning);
     lines.map(|((key, value), meaning)| format!("{key:20} {value:>22.12e}   {meaning}\n")).collect()

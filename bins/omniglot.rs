@@ -12,7 +12,6 @@ use maml_landscape::{
     config,
     exit::{Exit, Failure, main_of},
     images::load_images,
-    isa::pin_isa,
     manifest::{DataSource, Manifest},
     omniglot_report::{print, rows},
     out::Out,
@@ -67,11 +66,12 @@ fn run(arguments: &RunArguments, out: &mut Out) -> Result<(), Failure> {
     if arguments.print_config {
         return out.text(config::print(&config)?);
     }
-    let (isa, threads) = (pin_isa(&arguments.isa)?, arguments.threads()?);
+    let (isa, threads) = (arguments.pin_isa()?, arguments.threads()?);
     let workers = Workers::new(threads).map_err(|error| Failure::usage(error.to_string()))?;
     let mut progress = Progress::new(arguments.progress);
-    let images = Arc::new(load_images(arguments.data.as_deref(), &mut progress)?);
-    let data = DataSource { name: images.source.to_string(), sha256: images.digest.clone() };
+    let data_folder = arguments.data()?;
+    let images = Arc::new(load_images(data_folder.as_deref(), &mut progress)?);
+    let data = DataSource { name: images.source.to_string(), sha256: images.digest.clone(), folder: data_folder };
     let mut experiment = Run::new(config, images, workers).map_err(|error| failure(&error))?;
     let manifest = Manifest::now("omniglot", isa.name(), threads, data, &experiment.config().seeds);
     let folder = arguments.open_folder(experiment.config(), &manifest)?;
@@ -80,8 +80,6 @@ fn run(arguments: &RunArguments, out: &mut Out) -> Result<(), Failure> {
     }
     work(&mut experiment, &folder, &mut progress)?;
     let summary = experiment.summary();
-    folder.write_rows(&rows(experiment.scores()))?;
-    folder.write_summary(&summary)?;
     if arguments.json {
         return out.text(summary_text(&summary)?);
     }
@@ -101,23 +99,26 @@ fn restore(experiment: &mut Run, folder: &RunFolder, progress: &mut Progress) ->
 fn work(experiment: &mut Run, folder: &RunFolder, progress: &mut Progress) -> Result<(), Failure> {
     let stop = StopFlag::on_signals()?;
     let mut saved = Instant::now();
-    let mut stage = String::new();
+    let (mut stage, mut tasks) = (String::new(), 0);
     while !experiment.is_finished() {
         let step = match experiment.advance() {
             Ok(step) => step,
             Err(error) => {
                 save(experiment, folder)?;
                 progress.end();
+                let place = folder.path().display();
                 return Err(
-                    failure(&error).help(format!("the state before this step is saved in {}", folder.path().display()))
+                    failure(&error).help(format!("the results and the state before this step are saved in {place}"))
                 );
             }
         };
         if step.stage != stage {
             stage.clone_from(&step.stage);
+            tasks = 0;
             progress.stage(&stage, step.total);
         }
-        progress.step(&Reading { step: step.done, tasks: step.tasks, loss: step.loss, accuracy: step.accuracy });
+        tasks += step.new_tasks;
+        progress.step(&Reading { step: step.done, tasks, loss: step.loss, accuracy: step.accuracy });
         if stop.requested() {
             save(experiment, folder)?;
             progress.end();
@@ -133,7 +134,10 @@ fn work(experiment: &mut Run, folder: &RunFolder, progress: &mut Progress) -> Re
     Ok(())
 }
 
+/// Writes what is known so far. The results come first: a state never claims more than the files beside it hold.
 fn save(experiment: &Run, folder: &RunFolder) -> Result<(), Failure> {
+    folder.write_rows(&rows(experiment.scores()))?;
+    folder.write_summary(&experiment.summary())?;
     let bytes = experiment.save().map_err(|error| failure(&error))?;
     folder.save_checkpoint(CHECKPOINT, &bytes)
 }

@@ -2,9 +2,9 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     path::Path,
     process::{Command, Output, Stdio},
-    time::Duration,
 };
 
 use maml_autograd::Tensor;
@@ -116,6 +116,10 @@ fn wrong_configs_are_refused_in_a_sentence() {
     with("landscape.hard_share=1.5", &["hard_share", "between 0 and 1"]);
     with("landscape.labels=\"sorted\"", &["labels", "permuted"]);
     with("batch_norm=\"running\"", &["batch_norm", "transductive"]);
+    with("evaluation.nal_steps=[1, 1]", &["nal_steps", "twice"]);
+    with("seeds=[]", &["seeds", "empty"]);
+    with("landscape.held_out_share=1.0", &["landscape.held_out_share"]);
+    with("standard.training.optimizer.rate=-1.0", &["standard.training.optimizer.rate", "positive"]);
     with("evaluation.episodes=1", &["episodes", "interval"]);
     refused(omniglot().args(["--isa", "sse9"]), 2, &["avx512"]);
     refused(omniglot().args(["--threads", "0"]), 2, &["at least one thread"]);
@@ -151,16 +155,18 @@ fn divergence_is_reported_with_its_step_and_operation() {
 fn a_stopped_run_is_saved_and_goes_on_to_the_same_summary() {
     let home = TempDir::new().unwrap();
     let (whole, stopped) = (home.path().join("whole"), home.path().join("stopped"));
-    let words = ["--profile", "smoke", "--set", "standard.training.iterations=60", "--set", "evaluation.episodes=5"];
+    let words = ["--profile", "smoke", "--set", "standard.training.iterations=100", "--set", "evaluation.episodes=5"];
     let expected = succeeds(omniglot().args(words).args(["--json", "--threads", "2", "--out"]).arg(&whole));
-    let child = omniglot().args(words).arg("--out").arg(&stopped).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let mut child = child.expect("the binary starts");
-    while !stopped.join("manifest.json").exists() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    std::thread::sleep(Duration::from_millis(150));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_omniglot"));
+    command.env_remove("MAML_DATA").args(words).args(["--progress", "plain", "--out"]).arg(&stopped);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    // The first line of progress says that the run is under way and listens to signals.
+    let talk = BufReader::new(child.stderr.take().expect("stderr is piped"));
+    let mut lines = talk.lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("standard MAML seed 0")), "the run says what it does");
     let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
     assert!(kill.success());
+    lines.for_each(drop);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let resumed = succeeds(omniglot().args(["--json", "--threads", "1", "--resume"]).arg(&stopped));
     assert_eq!(resumed, expected);
@@ -221,7 +227,7 @@ fn wrong_arrays_are_refused_in_a_sentence() {
     let home = TempDir::new().unwrap();
     let input = home.path().join("in.safetensors");
     let words = "--model linear --alpha 0.1 --inner-steps 1 --input";
-    let mut refuse = |bytes: &[u8], code, says: &[&str]| {
+    let refuse = |bytes: &[u8], code, says: &[&str]| {
         fs::write(&input, bytes).unwrap();
         refused(gradients(words).arg(&input), code, says);
     };

@@ -315,8 +315,12 @@ fn entries_of_another_kind_are_refused() {
             &[name, "images_background/<Alphabet>/characterCC/NNNN_DD.png"],
         );
     }
-    let twice = "images_background/Script_00/character01/9999_01.png";
+    let twice = "images_background/Script_00/character01/0001_1.png";
     says(&refused(|e| e.push((twice.into(), vec![]))), &["a second drawing 1 of character 1"]);
+    for stranger in ["0002_01", "9999_01"] {
+        let name = format!("images_background/Script_00/character01/{stranger}.png");
+        says(&refused(|e| e.push((name.clone(), vec![]))), &[&stranger[..4], "folder of another character"]);
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use maml_autograd::{Function, Tape, Tensor, Value, hvp, value, value_and_grad};
 use maml_meta::{
     maml::{InnerLoop, Order, Task, adapt, meta_gradient},
     model::{Classification, Conv4, Linear, Model, Regression, TwoLayer},
+    nal::nal_gradient,
 };
 
 /// Numbers without pattern in (−1, 1), the same on every machine.
@@ -130,6 +131,19 @@ fn conv_net_agrees_with_differences_of_the_whole_meta_loss() {
 }
 
 #[test]
+fn plain_training_is_the_mean_over_all_examples_of_a_task() {
+    let (task, w) = regression(Linear { dim: 5 }, 5);
+    let join = |of: fn(&Regression<Linear, f64>) -> &Tensor<f64>, shape: &[usize]| {
+        Tensor::new(shape, &[of(&task.support).as_slice(), of(&task.query).as_slice()].concat())
+    };
+    let n = task.support.y.shape().len() + task.query.y.shape().len();
+    let pooled = Regression { model: Linear { dim: 5 }, x: join(|set| &set.x, &[n, 5]), y: join(|set| &set.y, &[n]) };
+    let ((loss, g), (expected_loss, expected)) = (nal_gradient(&task, &w), value_and_grad(&pooled, &w));
+    assert!((loss - expected_loss).abs() <= 1e-14 * loss.abs(), "{loss} and {expected_loss}");
+    close(&g, &expected, 1e-14, "gradient");
+}
+
+#[test]
 fn special_cases_are_exact() {
     let (task, w) = few_shot(4);
     let same_bits = |a: &[Tensor<f64>], b: &[Tensor<f64>]| {
@@ -140,7 +154,7 @@ fn special_cases_are_exact() {
     let second = meta_gradient(&task, &w, still, Order::Second).1;
     assert!(same_bits(&second, &meta_gradient(&task, &w, still, Order::First).1), "alpha = 0 is first order");
     let none = meta_gradient(&task, &w, InnerLoop { alpha: 0.4, steps: 0 }, Order::Second).1;
-    assert!(same_bits(&none, &value_and_grad(&task.query, &w).1), "K = 0 is the gradient of plain training");
+    assert!(same_bits(&none, &value_and_grad(&task.query, &w).1), "K = 0 is the gradient of the query loss");
     let one = InnerLoop { alpha: 0.4, steps: 1 };
     let (exact, first) =
         (meta_gradient(&task, &w, one, Order::Second).1, meta_gradient(&task, &w, one, Order::First).1);

@@ -23,7 +23,8 @@ struct Blocks {
     most_used: usize,
 }
 
-/// How many blocks this thread has ever asked of the system. It stands still in a steady training loop.
+/// How many blocks this thread has ever asked of the system. It stands still in a steady loop that drops what it
+/// makes on the thread that made it.
 pub fn fresh_allocations() -> u64 {
     FREE.with_borrow(|free| free.fresh)
 }

@@ -29,6 +29,30 @@ pub enum Op {
     Pointwise(Map),
 }
 
+impl Op {
+    /// What a report calls it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Add(_) => "addition",
+            Op::Linear(Linear::Scale(_)) => "scaling",
+            Op::Linear(Linear::Reshape(_)) => "reshape",
+            Op::Linear(Linear::Sum(..)) => "sum over axes",
+            Op::Linear(Linear::Repeat(..)) => "broadcast",
+            Op::Linear(Linear::Gather(..)) => "gather",
+            Op::Linear(Linear::Scatter(..)) => "scatter",
+            Op::Bilinear(bilinear) => bilinear.name(),
+            Op::Pointwise(Map::Exp) => "exponential",
+            Op::Pointwise(Map::Log) => "logarithm",
+            Op::Pointwise(Map::Tanh) => "tanh",
+            Op::Pointwise(Map::Sigmoid) => "sigmoid",
+            Op::Pointwise(Map::Softplus) => "softplus",
+            Op::Pointwise(Map::Sqrt) => "square root",
+            Op::Pointwise(Map::Rsqrt) => "reciprocal square root",
+            Op::Pointwise(Map::Recip) => "reciprocal",
+        }
+    }
+}
+
 /// Linear maps, in mirror pairs.
 #[derive(Clone, Debug)]
 pub enum Linear {
@@ -109,6 +133,20 @@ pub struct Bilinear {
 }
 
 impl Bilinear {
+    fn name(&self) -> &'static str {
+        match (self.form, self.open) {
+            (Form::Product, _) => "product",
+            (Form::Matmul, _) => "matrix product",
+            (Form::Conv(_), Slot::C) => "convolution",
+            (Form::Conv(_), Slot::A) => "input gradient of a convolution",
+            (Form::Conv(_), Slot::B) => "weight gradient of a convolution",
+            (Form::Channels, Slot::C) => "channel dot product",
+            (Form::Channels, _) => "channel scaling",
+            (Form::Covariance, Slot::C) => "channel covariance",
+            (Form::Covariance, _) => "centred channel scaling",
+        }
+    }
+
     /// a and b may be exchanged: T(a, b, c) = T(b, a, c).
     fn is_symmetric(&self) -> bool {
         self.open == Slot::C && matches!(self.form, Form::Product | Form::Channels | Form::Covariance)

@@ -27,14 +27,12 @@ impl<T: Real> Value for Watched<T> {
 
     #[track_caller]
     fn apply(op: Op, args: &[&Self]) -> Self {
-        let name = format!("{op:?}");
+        let name = op.name();
         let tensors: Vec<_> = args.iter().map(|x| &x.tensor).collect();
         let tensor = Tensor::apply(op, &tensors);
         let inherited = args.iter().find_map(|x| x.blame.clone());
-        let blame = inherited.or_else(|| {
-            let short: String = name.chars().take_while(|c| *c != '[').collect();
-            (!tensor.is_finite()).then(|| format!("{short} of shape {}", tensor.shape()))
-        });
+        let blame =
+            inherited.or_else(|| (!tensor.is_finite()).then(|| format!("a {name} of shape {}", tensor.shape())));
         Self { tensor, blame }
     }
 

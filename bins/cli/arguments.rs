@@ -4,11 +4,13 @@
 
 use crate::config;
 use crate::exit::{Exit, Failure};
+use crate::isa::pin_isa;
 use crate::manifest::Manifest;
 use crate::out::Out;
 use crate::run_folder::{self, RunFolder};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, ValueEnum};
+use maml_meta::Isa;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::ffi::OsString;
@@ -65,7 +67,7 @@ pub enum Profile {
     /// Minutes: shows the effect
     #[default]
     Quick,
-    /// The published setting
+    /// Hours: what one would publish
     Full,
 }
 
@@ -157,6 +159,28 @@ impl RunArguments {
             (Some(seeds), _) => Ok(seeds.0.clone()),
             (None, Some(folder)) => Ok(run_folder::stored_manifest(folder)?.seeds),
             (None, None) => Ok(default.to_vec()),
+        }
+    }
+
+    /// The data folder: the one asked for, else that of the run to resume.
+    ///
+    /// # Errors
+    /// The folder to resume holds no run.
+    pub fn data(&self) -> Result<Option<PathBuf>, Failure> {
+        match (&self.data, &self.resume) {
+            (None, Some(folder)) => Ok(run_folder::stored_manifest(folder)?.data.folder),
+            (data, _) => Ok(data.clone()),
+        }
+    }
+
+    /// Pins the kernel path: the one asked for, else that of the run to resume, else the fastest.
+    ///
+    /// # Errors
+    /// As for [`pin_isa`]; or the folder to resume holds no run.
+    pub fn pin_isa(&self) -> Result<Isa, Failure> {
+        match &self.resume {
+            Some(folder) if self.isa == "auto" => pin_isa(&run_folder::stored_manifest(folder)?.isa),
+            _ => pin_isa(&self.isa),
         }
     }
 

@@ -86,7 +86,7 @@ fn resume_alone_takes_the_config_and_the_seeds_of_the_run() {
     let folder = parent.path().join("run").display().to_string();
     let built_in = |profile| if profile == Profile::Smoke { "alpha = 1.0" } else { "alpha = 2.0" };
     let manifest = |seeds: &[u64]| {
-        let data = crate::manifest::DataSource { name: "generated".into(), sha256: "00".into() };
+        let data = crate::manifest::DataSource { name: "generated".into(), sha256: "00".into(), folder: None };
         Manifest::now("sample", "portable", 1, data, seeds)
     };
     let first = run(&format!("sample --profile smoke --seeds 3,7 --set beta=4 --out {folder}"));

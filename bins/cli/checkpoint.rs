@@ -9,8 +9,8 @@
 //! | 32 | SHA-256 of the state |
 //! | n | the state |
 
-use crate::atomic;
 use crate::exit::{Exit, Failure};
+use maml_meta::atomic;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::ErrorKind;
@@ -71,11 +71,6 @@ pub fn load(folder: &Path, name: &str) -> Result<Option<Checkpoint>, Failure> {
 fn damaged(path: &Path, why: &str) -> Failure {
     Failure::new(Exit::Data, format!("no intact checkpoint: {} is damaged ({why})", path.display()))
         .help("start the run anew with --out and an empty folder")
-}
-
-/// The lower-case hexadecimal SHA-256 of `bytes`.
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 enum Read {
@@ -211,11 +206,5 @@ mod tests {
     #[should_panic(expected = "checkpoint name")]
     fn a_name_with_a_path_in_it_is_the_callers_bug() {
         let _ = save(Path::new("."), "../train", b"");
-    }
-
-    #[test]
-    fn the_digest_is_sha_256() {
-        // FIPS 180-4, the example of one block.
-        assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

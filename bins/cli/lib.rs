@@ -10,7 +10,6 @@
 //! | [`run_folder`] | the folder of one run: create, resume, rows, summary |
 //! | [`manifest`] | what the run ran on: version, kernel path, data, seeds |
 //! | [`checkpoint`] | two generations of state, each with its checksum |
-//! | [`atomic`] | a file is there whole or not at all |
 //! | [`exit`] | exit codes, failures, and the runner of `main` |
 //! | [`images`] | the real data, or the stand-in that says so |
 //! | [`isa`] | the kernel path, pinned once |
@@ -26,7 +25,6 @@
 #![forbid(unsafe_code)]
 
 pub mod arguments;
-pub mod atomic;
 pub mod checkpoint;
 pub mod config;
 pub mod exit;

@@ -2,6 +2,7 @@
 
 use crate::exit::Failure;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The layout of `manifest.json` and `summary.json`; it grows when a field changes its meaning.
@@ -40,6 +41,9 @@ pub struct DataSource {
     pub name: String,
     /// SHA-256 in hexadecimal over the data as they were read; for generated data, over their recipe.
     pub sha256: String,
+    /// The folder that they were read from; none for generated data.
+    #[serde(default)]
+    pub folder: Option<PathBuf>,
 }
 
 impl Manifest {
@@ -142,7 +146,7 @@ mod tests {
     use std::time::Duration;
 
     fn manifest() -> Manifest {
-        let data = DataSource { name: "synthetic glyphs".into(), sha256: "00ff".into() };
+        let data = DataSource { name: "synthetic glyphs".into(), sha256: "00ff".into(), folder: None };
         Manifest::now("glyphs", "portable", 2, data, &[3, 7])
     }
 

@@ -20,6 +20,7 @@ pub struct Row<'a> {
     split: &'a str,
     episode: usize,
     accuracy: f64,
+    diverged: bool,
 }
 
 /// The accuracy of every judged episode.
@@ -29,7 +30,17 @@ pub fn rows(scores: &[Scores]) -> Vec<Row<'_>> {
     let row = |(s, (episode, &accuracy))| {
         let s: &Scores = s;
         let (setting, seed, learner, adaptation_steps) = of(s);
-        Row { setting, seed, learner, adaptation_steps, group: &s.group, split: &s.split, episode, accuracy }
+        Row {
+            setting,
+            seed,
+            learner,
+            adaptation_steps,
+            group: &s.group,
+            split: &s.split,
+            episode,
+            accuracy,
+            diverged: s.diverged.contains(&episode),
+        }
     };
     episodes.map(row).collect()
 }
@@ -56,21 +67,29 @@ pub fn print(summary: &Summary, out: &mut Out) -> Result<(), Failure> {
             pivot(&title, "difference", &cells, out)?;
         }
     }
-    let diverged: usize = summary.scores.iter().map(|score| score.diverged).sum();
-    if diverged > 0 {
-        out.line(format!("Adaptation diverged in {diverged} episodes, which count as wholly wrong."))?;
+    for score in summary.scores.iter().filter(|score| score.diverged > 0) {
+        let Score { learner, group, split, diverged, .. } = score;
+        out.line(format!("{learner} diverged in {diverged} episodes of {group}, {split}; they count as guesses."))?;
     }
     for claim in &summary.claims {
-        let s = &claim.statistic;
-        let interval = percent(s.mean, half_width(s));
-        out.line(format!("Claim {}: {} ({} points). {}.", claim.id, claim.verdict, interval, claim.statement))?;
+        let points = |interval: &Interval| percent(interval.estimate.mean, interval.estimate.half_width());
+        let Interval { over, estimate } = &claim.statistic;
+        out.line(format!(
+            "Claim {}: {}. {}. Gain on hard tasks {}, less that on easy tasks {} points (half of the {} % interval, \
+             {} over {over}, n = {}; {}).",
+            claim.id,
+            claim.verdict,
+            claim.statement,
+            points(&claim.hard_gain),
+            points(&claim.statistic),
+            100.0 * estimate.level,
+            estimate.estimator,
+            estimate.n,
+            summary.source,
+        ))?;
     }
     out.line("\nProtocol (reconstructed, not the paper's):")?;
     summary.protocol.iter().try_for_each(|sentence| out.line(format!("- {sentence}")))
-}
-
-fn half_width(interval: &Interval) -> f64 {
-    (interval.high - interval.low) / 2.0
 }
 
 /// Rows and columns in the order in which they first occur.
@@ -91,13 +110,16 @@ fn pivot(title: &str, corner: &str, cells: &[Cell<'_>], out: &mut Out) -> Result
     for row in &rows {
         let value = |column: &String| {
             let cell = cells.iter().find(|cell| cell.0 == *row && cell.1 == *column);
-            cell.map_or(String::new(), |(_, _, interval)| percent(interval.mean, half_width(interval)))
+            cell.map_or(String::new(), |(_, _, interval)| {
+                percent(interval.estimate.mean, interval.estimate.half_width())
+            })
         };
         table.row(std::iter::once(row.clone()).chain(columns.iter().map(value)));
     }
     if let Some((_, _, interval)) = cells.first() {
-        let estimator = format!("{} over {}", interval.estimator, interval.over);
-        table.caption(Caption { estimator, n: interval.n, level: interval.level });
+        let Interval { over, estimate } = interval;
+        let estimator = format!("{} over {over}", estimate.estimator);
+        table.caption(Caption { estimator, n: estimate.n, level: estimate.level });
     }
     table.print(out)
 }

@@ -5,7 +5,8 @@
 use crate::checkpoint::{self, Checkpoint};
 use crate::exit::{Exit, Failure};
 use crate::manifest::{Manifest, SCHEMA_VERSION, rfc3339};
-use crate::{atomic, config, keys};
+use crate::{config, keys};
+use maml_meta::atomic;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{self, File, TryLockError};

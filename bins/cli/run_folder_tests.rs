@@ -24,7 +24,7 @@ struct Row {
 const CONFIG_VALUE: Config = Config { steps: 3, maml: Maml { alpha: 0.1 } };
 
 fn manifest() -> Manifest {
-    let data = DataSource { name: "generated".into(), sha256: "00".into() };
+    let data = DataSource { name: "generated".into(), sha256: "00".into(), folder: None };
     Manifest::now("sample", "portable", 1, data, &[0, 1])
 }
 

@@ -6,11 +6,13 @@
 #![forbid(unsafe_code)]
 
 pub mod arrays;
+pub mod atomic;
 pub mod checkpoint;
 pub mod data;
 pub mod experiment;
 pub mod maml;
 pub mod model;
+pub mod nal;
 pub mod optim;
 pub mod parallel;
 mod params;

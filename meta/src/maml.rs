@@ -1,6 +1,6 @@
 //! Model-agnostic meta-learning: adaptation by gradient descent, and the exact derivative through it.
 
-use maml_autograd::{Function, Real, SecondOrder, Tape, Tensor, Value, grad, value_and_grad};
+use maml_autograd::{Function, Real, SecondOrder, Tape, Tensor, Value, first_non_finite, grad, value_and_grad};
 
 /// A task: what a learner adapts on, and what it is judged on afterwards.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct Task<F> {
 pub struct InnerLoop {
     /// The step size α.
     pub alpha: f64,
-    /// The number of steps K; with none, MAML is plain training.
+    /// The number of steps K.
     pub steps: usize,
 }
 
@@ -59,6 +59,25 @@ pub fn meta_gradient<T: Real, F: Function<T>>(
     let (loss, query_gradient) = value_and_grad(&task.query, &w_k);
     let back = steps.iter().rev();
     (loss, back.fold(query_gradient, |v, step| descend(&v, inner.alpha, &step.hvp(&v))))
+}
+
+/// Walks the adaptation again and names what first stopped being finite; for a result that is not.
+pub fn diagnose<T: Real, F: Function<T>>(task: &Task<F>, w: &[Tensor<T>], inner: InnerLoop) -> String {
+    let mut w_k = w.to_vec();
+    for k in 0..inner.steps {
+        if let Some(operation) = first_non_finite(&task.support, &w_k) {
+            return format!("{operation} in the support loss of inner step {k}");
+        }
+        let gradient = grad(&task.support, &w_k);
+        if !gradient.iter().all(Tensor::is_finite) {
+            return format!("the gradient of inner step {k}");
+        }
+        w_k = descend(&w_k, inner.alpha, &gradient);
+    }
+    match first_non_finite(&task.query, &w_k) {
+        Some(operation) => format!("{operation} in the query loss after {} inner steps", inner.steps),
+        None => "a derivative, every loss being finite,".into(),
+    }
 }
 
 /// w − α g

@@ -34,6 +34,13 @@ const BETA: [f64; 2] = [0.9, 0.999];
 const EPSILON: f64 = 1e-8;
 
 impl Optimizer {
+    /// The step size.
+    pub fn rate(self) -> f64 {
+        match self {
+            Self::Sgd { rate } | Self::Adam { rate } => rate,
+        }
+    }
+
     /// The same optimiser with its rate times `factor`.
     pub fn scaled(self, factor: f64) -> Self {
         match self {
@@ -62,7 +69,7 @@ impl Optimizer {
                 let [first, second] = state.moments.expect("Adam needs a state that Adam made");
                 let first = first.zip(gradient, |m, g| decay(BETA[0], m, g, |g| g));
                 let second = second.zip(gradient, |v, g| decay(BETA[1], v, g, |g| g * g));
-                let correction = BETA.map(|beta| 1.0 - beta.powf(steps as f64));
+                let correction = BETA.map(|beta| 1.0 - power(beta, steps));
                 let direction = first.zip(&second, |m, v| {
                     let (m, v) = (m.as_slice(), v.as_slice());
                     Tensor::from_fn([m.len()], |i| {
@@ -82,4 +89,17 @@ impl Optimizer {
 fn decay<T: Real>(beta: f64, mean: &Tensor<T>, g: &Tensor<T>, f: impl Fn(f64) -> f64) -> Tensor<T> {
     let (old, new) = (mean.as_slice(), g.as_slice());
     Tensor::from_fn(mean.shape(), |i| T::from_f64(beta * old[i].to_f64() + (1.0 - beta) * f(new[i].to_f64())))
+}
+
+/// xⁿ by squaring: the same bits on every machine, which the system's `pow` does not promise.
+fn power(mut x: f64, mut n: u64) -> f64 {
+    let mut product = 1.0;
+    while n > 0 {
+        if n & 1 == 1 {
+            product *= x;
+        }
+        x *= x;
+        n >>= 1;
+    }
+    product
 }

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use statrs::distribution::{Continuous, ContinuousCDF, StudentsT};
 
 /// The level of every interval in a report, unless it says otherwise.
 pub const LEVEL: f64 = 0.95;
 
 /// A mean with its interval: `low ≤ mean ≤ high`, in the unit of the samples.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Estimate {
     /// The samples' mean; not a number if there are none.
     pub mean: f64,

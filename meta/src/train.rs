@@ -1,10 +1,11 @@
 //! The training loop, the same for every learner: a step is the mean over tasks of a gradient.
 
-use maml_autograd::{Function, Real, Tensor, first_non_finite, value_and_grad};
+use maml_autograd::{Real, Tensor};
 
 use crate::{
     Params,
-    maml::{InnerLoop, Order, Task, adapt, meta_gradient},
+    maml::{InnerLoop, Order, Task, diagnose, meta_gradient},
+    nal::{Empirical, nal_gradient},
     optim::{Optimizer, OptimizerState},
     parallel::Workers,
 };
@@ -14,18 +15,16 @@ use crate::{
 pub enum Learner {
     /// The loss after adaptation, E f_query(w_K).
     Maml(InnerLoop, Order),
-    /// The loss itself, E f(w) over all data of a task: non-adaptive learning.
+    /// The loss itself, E f(w) over all examples of a task: non-adaptive learning.
     Nal,
 }
 
 /// A stream of tasks: the task of an iteration and an index is always the same.
 pub trait TaskSource<T: Real>: Sync {
     /// The loss on a set of examples.
-    type Loss: Function<T>;
+    type Loss: Empirical<T>;
     /// A task with its support and query sets.
     fn task(&self, iteration: u64, index: u64) -> Task<Self::Loss>;
-    /// The loss on all examples of a task, support and query together.
-    fn pooled(&self, iteration: u64, index: u64) -> Self::Loss;
 }
 
 /// A training run between two steps.
@@ -39,16 +38,20 @@ pub struct Trainer<T: Real> {
     pub iteration: u64,
 }
 
-/// A loss or gradient stopped being finite.
+/// A number stopped being finite.
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
-#[error("diverged: step {iteration}, task {task}: {operation} is not finite; lower the inner or the outer step size")]
+#[error("diverged at step {iteration}{}: {what} is not finite; lower the inner or the outer step size", of_task(*.task))]
 pub struct Diverged {
     /// The step.
     pub iteration: u64,
-    /// The task of that step.
-    pub task: u64,
-    /// The first operation with a result that is not finite.
-    pub operation: String,
+    /// The task of that step, if it happened in one.
+    pub task: Option<u64>,
+    /// The first thing that is not finite.
+    pub what: String,
+}
+
+fn of_task(task: Option<u64>) -> String {
+    task.map_or(String::new(), |task| format!(", task {task}"))
 }
 
 impl<T: Real> Trainer<T> {
@@ -69,6 +72,10 @@ impl<T: Real> Trainer<T> {
     ) -> Result<f64, Diverged> {
         let (loss, gradient) = mean_gradient(learner, source, self.iteration, &self.params, tasks, workers)?;
         let (params, state) = optimizer.update(&self.params, &gradient, self.state.clone());
+        if !params.tensors().iter().all(Tensor::is_finite) {
+            let what = "a parameter after the optimiser's update".into();
+            return Err(Diverged { iteration: self.iteration, task: None, what });
+        }
         *self = Self { params, state, iteration: self.iteration + 1 };
         Ok(loss)
     }
@@ -99,28 +106,13 @@ fn gradient_of_task<T: Real>(
     index: u64,
     w: &[Tensor<T>],
 ) -> Result<(T, Vec<Tensor<T>>), Diverged> {
-    let diverged = |operation: Option<String>| Diverged {
-        iteration,
-        task: index,
-        operation: operation.unwrap_or_else(|| "a derivative".into()),
+    let task = source.task(iteration, index);
+    let (found, inner) = match learner {
+        Learner::Maml(inner, order) => (meta_gradient(&task, w, inner, order), inner),
+        Learner::Nal => (nal_gradient(&task, w), InnerLoop { alpha: 0.0, steps: 0 }),
     };
-    let finite =
-        |(loss, gradient): &(T, Vec<Tensor<T>>)| loss.to_f64().is_finite() && gradient.iter().all(Tensor::is_finite);
-    match learner {
-        Learner::Maml(inner, order) => {
-            let task = source.task(iteration, index);
-            let found = meta_gradient(&task, w, inner, order);
-            if finite(&found) {
-                return Ok(found);
-            }
-            let blame = first_non_finite(&task.support, w)
-                .or_else(|| first_non_finite(&task.query, &adapt(&task.support, w, inner)));
-            Err(diverged(blame))
-        }
-        Learner::Nal => {
-            let loss = source.pooled(iteration, index);
-            let found = value_and_grad(&loss, w);
-            if finite(&found) { Ok(found) } else { Err(diverged(first_non_finite(&loss, w))) }
-        }
+    if found.0.to_f64().is_finite() && found.1.iter().all(Tensor::is_finite) {
+        return Ok(found);
     }
+    Err(Diverged { iteration, task: Some(index), what: diagnose(&task, w, inner) })
 }

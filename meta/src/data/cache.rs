@@ -9,12 +9,13 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::{Alphabet, ImageSet, Source};
+use crate::atomic;
 
 const MAGIC: &[u8; 8] = b"MAMLIMGS";
 /// Raise it whenever the layout or the decoding (resize, order of classes) changes.
@@ -71,22 +72,7 @@ pub fn write(folder: &Path, set: &ImageSet) -> Result<(), String> {
 
 fn persist(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-    temporary.write_all(bytes)?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|e| e.error)?;
-    sync_folder(folder)
-}
-
-/// The new name outlives a power cut only when the folder is on the disk as well.
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
+    atomic::write(path, bytes)
 }
 
 fn encode(set: &ImageSet) -> Vec<u8> {

@@ -19,12 +19,14 @@ struct Part {
     other: &'static str,
     alphabets: usize,
     characters: usize,
+    /// Omniglot numbers all its characters from 1 to 1623; each drawing is named by that number.
+    first_id: u32,
 }
 
 const BACKGROUND: Part =
-    Part { folder: "images_background", other: "images_evaluation", alphabets: 30, characters: 964 };
+    Part { folder: "images_background", other: "images_evaluation", alphabets: 30, characters: 964, first_id: 1 };
 const EVALUATION: Part =
-    Part { folder: "images_evaluation", other: "images_background", alphabets: 20, characters: 659 };
+    Part { folder: "images_evaluation", other: "images_background", alphabets: 20, characters: 659, first_id: 965 };
 
 /// Indices of a character's entries by drawing, the first being drawing 1; `None` where one is missing.
 type Drawings = [Option<usize>; DRAWINGS];
@@ -96,10 +98,21 @@ fn decode(files: &[&Path; 2], bytes: [Vec<u8>; 2], digest: String) -> Result<Ima
 /// Reads the archive's directory and holds it against what the part must have.
 fn catalogue(archive: &Archive, part: &Part) -> Result<Catalogue, DataError> {
     let mut catalogue = Catalogue::new();
+    let mut homes = BTreeMap::new();
     for (index, name) in archive.entries()? {
-        let Some((alphabet, character, drawing)) = parse(&name, part.folder) else {
+        let Some((alphabet, character, id, drawing)) = parse(&name, part.folder) else {
             return Err(misplaced(archive, part, &name));
         };
+        let home = homes.entry(id).or_insert_with(|| (alphabet.to_owned(), character));
+        let last_id = part.first_id + part.characters as u32 - 1;
+        if (home.0.as_str(), home.1) != (alphabet, character) || !(part.first_id..=last_id).contains(&id) {
+            let expected = format!("drawings of one character, numbered from {:04} to {last_id}", part.first_id);
+            return Err(archive.entry_error(
+                &name,
+                &expected,
+                format!("number {id:04} in a folder of another character"),
+            ));
+        }
         let drawings = catalogue.entry(alphabet.to_owned()).or_default().entry(character).or_default();
         if drawings[drawing - 1].replace(index).is_some() {
             let found = format!("a second drawing {drawing} of character {character}");
@@ -110,15 +123,15 @@ fn catalogue(archive: &Archive, part: &Part) -> Result<Catalogue, DataError> {
     Ok(catalogue)
 }
 
-/// `folder/Alphabet/characterCC/NNNN_DD.png` → (alphabet, CC, DD).
-fn parse<'a>(name: &'a str, folder: &str) -> Option<(&'a str, u32, usize)> {
+/// `folder/Alphabet/characterCC/NNNN_DD.png` → (alphabet, CC, NNNN, DD).
+fn parse<'a>(name: &'a str, folder: &str) -> Option<(&'a str, u32, u32, usize)> {
     let mut parts = name.split('/');
     let (top, alphabet, character, drawing) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let character = number(character.strip_prefix("character")?)?;
     let (id, drawing) = drawing.strip_suffix(".png")?.split_once('_')?;
-    let (_, drawing) = (number(id)?, number(drawing)? as usize);
+    let (id, drawing) = (number(id)?, number(drawing)? as usize);
     let good = top == folder && !alphabet.is_empty() && parts.next().is_none() && (1..=DRAWINGS).contains(&drawing);
-    good.then_some((alphabet, character, drawing))
+    good.then_some((alphabet, character, id, drawing))
 }
 
 /// Up to four decimal digits, as Omniglot numbers everything.

@@ -2,13 +2,13 @@
 //!
 //! The names and layouts of the arrays are documented in `docs/gradients.md`.
 
-use maml_autograd::{Function, Real, SecondOrder, Shape, Tape, Tensor, Value, first_non_finite, value};
+use maml_autograd::{Function, Real, SecondOrder, Shape, Tape, Tensor, Value, value};
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::{
     Params, Purpose,
     arrays::{ArrayError, Arrays, NamedArray, to_file},
-    maml::{InnerLoop, Order, Task, adapt, meta_gradient},
+    maml::{InnerLoop, Order, Task, adapt, diagnose, meta_gradient},
     model::{Classification, Conv4, Init, Linear, Model, Regression, TwoLayer},
     rng,
 };
@@ -50,9 +50,10 @@ pub struct Summary {
     pub meta_gradient_norm: f64,
     /// Norm of what the Hessians contribute to the exact meta-gradient; zero for first order.
     pub second_order_norm: f64,
-    /// ⟨meta-gradient, v⟩ as computed.
+    /// ⟨meta-gradient, v⟩ as computed, in the requested order.
     pub slope: f64,
-    /// The same by a central difference of the meta-loss in double precision.
+    /// The slope of the meta-loss along v by a central difference in double precision: that of the exact
+    /// meta-gradient, whatever order was requested.
     pub slope_by_difference: f64,
 }
 
@@ -120,9 +121,7 @@ fn derive<T: Real, M: FromFile>(request: &Request, file: &Arrays<'_>) -> Result<
     let meta = params.with(meta);
     let finite = at.value().to_f64().is_finite() && meta_loss.to_f64().is_finite();
     if !(finite && [&gradient, &hvp, &meta].iter().all(|p| p.norm().is_finite())) {
-        let blame = first_non_finite(&task.support, w)
-            .or_else(|| first_non_finite(&task.query, &adapt(&task.support, w, request.inner)));
-        return Err(GradientsError::NonFinite(blame.unwrap_or_else(|| "a derivative".into())));
+        return Err(GradientsError::NonFinite(diagnose(&task, w, request.inner)));
     }
     let first = params.with(meta_gradient(&task, w, request.inner, Order::First).1);
     let summary = Summary {

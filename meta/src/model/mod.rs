@@ -13,7 +13,7 @@ pub use conv4::Conv4;
 pub use linear::Linear;
 pub use two_layer::TwoLayer;
 
-use crate::{Params, Purpose, rng};
+use crate::{Params, Purpose, nal::Empirical, rng};
 
 /// One parameter array.
 #[derive(Clone, Debug)]
@@ -91,6 +91,12 @@ impl<M: Model, T: Real> Classification<M, T> {
     }
 }
 
+impl<M: Model, T: Real> Empirical<T> for Classification<M, T> {
+    fn examples(&self) -> usize {
+        self.labels.len()
+    }
+}
+
 /// ½ · mean squared error of a model on inputs and targets, as a function of its parameters.
 #[derive(Clone, Debug)]
 pub struct Regression<M, T: Real> {
@@ -106,5 +112,11 @@ impl<M: Model, T: Real> Function<T> for Regression<M, T> {
     fn eval<V: Value<Real = T>>(&self, params: &[V]) -> V {
         let prediction = self.model.predict(params, &self.x);
         neural::half_mean_squared_error(&prediction, &V::constant(self.y.clone()))
+    }
+}
+
+impl<M: Model, T: Real> Empirical<T> for Regression<M, T> {
+    fn examples(&self) -> usize {
+        self.y.shape().len()
     }
 }

@@ -69,7 +69,7 @@ pub struct Episode {
     pub support: Vec<Shot>,
     /// ways · queries images.
     pub query: Vec<Shot>,
-    /// The labels that occur, ascending: the soft-max goes over these.
+    /// The labels that occur, ascending.
     pub labels_present: Vec<u32>,
 }
 

@@ -246,8 +246,19 @@ impl Config {
         };
         let positive =
             |name: &str, x: usize| if x > 0 { Ok(()) } else { Err(format!("`{name}` is 0; it must be at least 1")) };
-        positive("settings", self.settings.len())?;
-        positive("seeds", self.seeds.len())?;
+        let counted = |name: &str, list: &[String]| match list.iter().enumerate().find(|(i, x)| list[..*i].contains(x))
+        {
+            _ if list.is_empty() => Err(format!("`{name}` is empty; it needs at least one entry")),
+            Some((_, twice)) => Err(format!("`{name}` has {twice} twice; entries are counted as independent")),
+            None => Ok(()),
+        };
+        counted("settings", &words(&self.settings))?;
+        counted("seeds", &words(&self.seeds))?;
+        counted("standard.learners", &words(&self.standard.learners))?;
+        counted("landscape.learners", &words(&self.landscape.learners))?;
+        counted("evaluation.maml_steps", &words(&self.evaluation.maml_steps))?;
+        counted("evaluation.nal_steps", &words(&self.evaluation.nal_steps))?;
+        positive("ways", self.ways as usize)?;
         positive("filters", self.filters)?;
         for (setting, training, adaptation) in [
             ("standard", self.standard.training, self.standard.adaptation),
@@ -255,6 +266,10 @@ impl Config {
         ] {
             positive(&format!("{setting}.training.tasks"), training.tasks)?;
             share(&format!("{setting}.training.decay_share"), training.decay_share)?;
+            let rate = training.optimizer.rate();
+            if !(rate.is_finite() && rate > 0.0) {
+                return Err(format!("`{setting}.training.optimizer.rate` is {rate}; it must be a positive number"));
+            }
             if !adaptation.alpha.is_finite() {
                 return Err(format!(
                     "`{setting}.adaptation.alpha` is {}; it must be a finite number",
@@ -263,6 +278,10 @@ impl Config {
             }
         }
         share("landscape.hard_share", self.landscape.hard_share)?;
+        if !(0.0..1.0).contains(&self.landscape.held_out_share) {
+            let share = self.landscape.held_out_share;
+            return Err(format!("`landscape.held_out_share` is {share}; it lies between 0 and 1, without 1"));
+        }
         if self.evaluation.episodes < 2 {
             return Err("`evaluation.episodes` must be at least 2: an interval needs them".into());
         }
@@ -272,9 +291,10 @@ impl Config {
                 self.evaluation.level
             ));
         }
-        if self.seeds.iter().enumerate().any(|(i, seed)| self.seeds[..i].contains(seed)) {
-            return Err(format!("`seeds` has a seed twice: {:?}", self.seeds));
-        }
         Ok(())
     }
+}
+
+fn words<T: std::fmt::Debug>(list: &[T]) -> Vec<String> {
+    list.iter().map(|entry| format!("{entry:?}")).collect()
 }

@@ -1,18 +1,18 @@
 //! The run: for each setting, seed and learner, training and then judging, in steps that can be interrupted.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     config::{Config, LearnerName, SettingName},
     summary::Summary,
-    tasks::{Tasks, TasksError},
+    tasks::{Kind, Tasks, TasksError},
 };
 use crate::{
     checkpoint::{self, CheckpointError},
     data::ImageSet,
-    maml::adapt,
+    maml::{InnerLoop, adapt},
     model::Model,
     parallel::Workers,
     train::{Diverged, Trainer},
@@ -43,8 +43,8 @@ pub struct Scores {
     pub steps: usize,
     /// A share of correct answers for each episode.
     pub accuracies: Vec<f64>,
-    /// Episodes in which adaptation diverged; they count as wholly wrong.
-    pub diverged: usize,
+    /// Episodes in which adaptation diverged. Their answers are not numbers; they count as guesses, 1 in `ways` right.
+    pub diverged: Vec<usize>,
 }
 
 /// What happened in one advance.
@@ -61,7 +61,7 @@ pub struct Progress {
     /// The mean accuracy of the kind just judged.
     pub accuracy: Option<f64>,
     /// Tasks computed in this advance.
-    pub tasks: u64,
+    pub new_tasks: u64,
 }
 
 /// Why a run cannot begin or go on.
@@ -109,15 +109,21 @@ pub struct Run {
 struct Stage {
     tasks: Tasks,
     trainer: Trainer<f32>,
-    /// Judgements still to make: kind and adaptation steps.
+    /// Judgements made: a judgement is a kind of task and a number of adaptation steps.
     judged: usize,
+    /// Accuracies of the judgement at hand, none where adaptation diverged.
+    answers: Vec<Option<f64>>,
 }
+
+/// Episodes that are judged between two looks at the clock and at the stop flag.
+const EPISODES_AT_ONCE: usize = 40;
 
 /// What is saved beside the arrays.
 #[derive(Serialize, Deserialize)]
 struct Position {
     current: usize,
     judged: usize,
+    answers: Vec<Option<f64>>,
     scores: Vec<Scores>,
 }
 
@@ -140,8 +146,7 @@ impl Run {
         self.current == self.cells.len()
     }
 
-    /// Does one unit of work: a training step, or the judging of one learner on one kind of task. Panics when
-    /// the run is finished.
+    /// Does one unit of work: a training step, or the judging of a few episodes. Panics when the run is finished.
     pub fn advance(&mut self) -> Result<Progress, RunError> {
         let cell = self.cells[self.current];
         if self.stage.is_none() {
@@ -159,28 +164,42 @@ impl Run {
         Ok(progress)
     }
 
-    /// Judges the current learner on the next kind of task; nothing is left when `done` reaches `total`.
+    /// Judges the current learner on the next episodes; nothing is left when `done` reaches `total`.
     fn judge_next(&mut self, cell: Cell) -> Progress {
         let stage = self.stage.as_mut().expect("a cell is judged after it was trained");
-        let steps = self.config.judged_steps(cell.learner);
-        let total = (stage.tasks.judged().len() * steps.len()) as u64;
-        let stage_name = format!("{}, judging", title(cell));
-        if total == 0 {
-            return Progress { stage: stage_name, done: 0, total, loss: None, accuracy: None, tasks: 0 };
+        let (episodes, all_steps) = (self.config.evaluation.episodes, self.config.judged_steps(cell.learner));
+        let (kind, steps) = (stage.judged / all_steps.len(), all_steps[stage.judged % all_steps.len()]);
+        let first = stage.answers.len();
+        let inner = self.config.adaptation(cell.setting).inner(steps);
+        let answers = judge(stage, kind, inner, first..episodes.min(first + EPISODES_AT_ONCE), &self.workers);
+        let new_tasks = answers.len() as u64;
+        stage.answers.extend(answers);
+        let accuracy = mean_accuracy(&stage.answers);
+        if stage.answers.len() == episodes {
+            let answers = std::mem::take(&mut stage.answers);
+            let kind = &stage.tasks.judged()[kind];
+            self.scores.push(Scores::of(cell, kind, steps, &answers, 1.0 / f64::from(self.config.ways)));
+            stage.judged += 1;
         }
-        let (kind, steps) = (stage.judged / steps.len(), steps[stage.judged % steps.len()]);
-        let scores = judge(&self.config, cell, stage, kind, steps, &self.workers);
-        stage.judged += 1;
-        let (done, tasks) = (stage.judged as u64, scores.accuracies.len() as u64);
-        let mean = scores.accuracies.iter().sum::<f64>() / tasks as f64;
-        self.scores.push(scores);
-        Progress { stage: stage_name, done, total, loss: None, accuracy: Some(mean), tasks }
+        Progress {
+            stage: format!("{}, judging", title(cell)),
+            done: (stage.judged * episodes + stage.answers.len()) as u64,
+            total: (stage.tasks.judged().len() * all_steps.len() * episodes) as u64,
+            loss: None,
+            accuracy,
+            new_tasks,
+        }
     }
 
     /// Everything that [`Run::restore`] needs.
     pub fn save(&self) -> Result<Vec<u8>, RunError> {
-        let judged = self.stage.as_ref().map_or(0, |stage| stage.judged);
-        let position = Position { current: self.current, judged, scores: self.scores.clone() };
+        let stage = self.stage.as_ref();
+        let position = Position {
+            current: self.current,
+            judged: stage.map_or(0, |stage| stage.judged),
+            answers: stage.map_or(Vec::new(), |stage| stage.answers.clone()),
+            scores: self.scores.clone(),
+        };
         let position = serde_json::to_vec(&position).map_err(|e| RunError::State(e.to_string()))?;
         let mut bytes = (position.len() as u64).to_le_bytes().to_vec();
         bytes.extend(position);
@@ -202,6 +221,7 @@ impl Run {
                 let mut stage = begin(&self.config, cell, self.set.clone())?;
                 stage.trainer = checkpoint::from_bytes(arrays, &stage.trainer)?;
                 stage.judged = position.judged;
+                stage.answers = position.answers;
                 Some(stage)
             }
             _ => None,
@@ -230,7 +250,7 @@ impl Run {
 fn begin(config: &Config, cell: Cell, set: Arc<ImageSet>) -> Result<Stage, RunError> {
     let tasks = Tasks::new(config, cell.setting, cell.seed, set).map_err(|e| episodes(cell.setting, e))?;
     let trainer = Trainer::new(tasks.model().init(cell.seed), config.training(cell.setting).optimizer);
-    Ok(Stage { tasks, trainer, judged: 0 })
+    Ok(Stage { tasks, trainer, judged: 0, answers: Vec::new() })
 }
 
 fn train(config: &Config, cell: Cell, stage: &mut Stage, workers: &Workers) -> Result<Progress, RunError> {
@@ -247,21 +267,30 @@ fn train(config: &Config, cell: Cell, stage: &mut Stage, workers: &Workers) -> R
         total: training.iterations,
         loss: Some(loss),
         accuracy: None,
-        tasks: training.tasks as u64,
+        new_tasks: training.tasks as u64,
     })
 }
 
-fn judge(config: &Config, cell: Cell, stage: &Stage, kind: usize, steps: usize, workers: &Workers) -> Scores {
+/// The accuracy after adaptation on each of these episodes.
+fn judge(stage: &Stage, kind: usize, inner: InnerLoop, episodes: Range<usize>, workers: &Workers) -> Vec<Option<f64>> {
     let w = stage.trainer.params.tensors();
-    let inner = config.adaptation(cell.setting).inner(steps);
-    let found = workers.map(config.evaluation.episodes, |index| {
-        let task = stage.tasks.judged_task(kind, index as u64);
+    workers.map(episodes.len(), |i| {
+        let task = stage.tasks.judged_task(kind, (episodes.start + i) as u64);
         task.query.accuracy(&adapt(&task.support, w, inner))
-    });
-    let diverged = found.iter().filter(|accuracy| accuracy.is_none()).count();
-    let accuracies = found.into_iter().map(|accuracy| accuracy.unwrap_or(0.0)).collect();
-    let kind = &stage.tasks.judged()[kind];
-    Scores { cell, group: kind.group.clone(), split: kind.split.into(), steps, accuracies, diverged }
+    })
+}
+
+fn mean_accuracy(answers: &[Option<f64>]) -> Option<f64> {
+    let finite: Vec<f64> = answers.iter().flatten().copied().collect();
+    (!finite.is_empty()).then(|| finite.iter().sum::<f64>() / finite.len() as f64)
+}
+
+impl Scores {
+    fn of(cell: Cell, kind: &Kind, steps: usize, answers: &[Option<f64>], chance: f64) -> Self {
+        let diverged = answers.iter().enumerate().filter_map(|(i, answer)| answer.is_none().then_some(i)).collect();
+        let accuracies = answers.iter().map(|answer| answer.unwrap_or(chance)).collect();
+        Self { cell, group: kind.group.clone(), split: kind.split.into(), steps, accuracies, diverged }
+    }
 }
 
 fn title(cell: Cell) -> String {

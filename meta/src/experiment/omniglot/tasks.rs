@@ -101,13 +101,12 @@ impl Tasks {
     }
 
     fn batches(&self, episode: &Episode) -> Task<Classification<Conv4, f32>> {
-        Task { support: self.batch(&[&episode.support]), query: self.batch(&[&episode.query]) }
+        Task { support: self.batch(&episode.support), query: self.batch(&episode.query) }
     }
 
-    fn batch(&self, parts: &[&[Shot]]) -> Classification<Conv4, f32> {
-        let shots: Vec<Shot> = parts.concat();
+    fn batch(&self, shots: &[Shot]) -> Classification<Conv4, f32> {
         let mut values = Vec::new();
-        pixels(&shots, &self.set, &mut values);
+        pixels(shots, &self.set, &mut values);
         let shape = [shots.len(), self.model.height, self.model.width, self.model.channels];
         let labels = shots.iter().map(|shot| shot.label).collect();
         Classification { model: self.model, x: Tensor::new(shape, &values), labels }
@@ -119,11 +118,6 @@ impl TaskSource<f32> for Tasks {
 
     fn task(&self, iteration: u64, index: u64) -> Task<Self::Loss> {
         self.batches(&self.training_episode(iteration, index))
-    }
-
-    fn pooled(&self, iteration: u64, index: u64) -> Self::Loss {
-        let episode = self.training_episode(iteration, index);
-        self.batch(&[&episode.support, &episode.query])
     }
 }
 

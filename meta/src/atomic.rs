@@ -17,10 +17,13 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A file that is on the disk, under a name that nobody reads yet.
-pub(crate) struct Prepared(NamedTempFile);
+pub struct Prepared(NamedTempFile);
 
 /// Brings `bytes` to the disk in the folder of `path`.
-pub(crate) fn prepare(path: &Path, bytes: &[u8]) -> io::Result<Prepared> {
+///
+/// # Errors
+/// The file system's.
+pub fn prepare(path: &Path, bytes: &[u8]) -> io::Result<Prepared> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(UNFINISHED);
     // Results are as readable as other files of the user; the umask still applies.
@@ -34,20 +37,29 @@ pub(crate) fn prepare(path: &Path, bytes: &[u8]) -> io::Result<Prepared> {
 
 impl Prepared {
     /// Gives the file its name.
-    pub(crate) fn put(self, path: &Path) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn put(self, path: &Path) -> io::Result<()> {
         self.0.persist(path).map_err(|refused| refused.error)?;
         sync_folder(folder_of(path))
     }
 }
 
 /// Renames for good: the new name survives a power cut.
-pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// The file system's.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(from, to)?;
     sync_folder(folder_of(to))
 }
 
 /// Removes what a killed process left unfinished.
-pub(crate) fn sweep(folder: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// The file system's.
+pub fn sweep(folder: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
