@@ -121,5 +121,6 @@ fn pivot(title: &str, corner: &str, cells: &[Cell<'_>], out: &mut Out) -> Result
         let estimator = format!("{} over {over}", estimate.estimator);
         table.caption(Caption { estimator, n: estimate.n, level: estimate.level });
     }
-    table.print(out)
+    table.print(out)?;
+    out.line("")
 }

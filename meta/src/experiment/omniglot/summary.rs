@@ -263,15 +263,18 @@ fn setting_protocol(config: &Config, setting: SettingName) -> String {
         Optimizer::Sgd { rate } => format!("SGD at {rate}"),
         Optimizer::Adam { rate } => format!("Adam at {rate}"),
     };
+    let decay = match training.decay_share {
+        0.0 => String::new(),
+        share => format!(", its rate falling to zero over the last {} %", 100.0 * share),
+    };
     format!(
-        "{}: {tasks}; {order} MAML, {} inner step(s) of {}; {} iterations of {} tasks by {optimizer}, falling to zero \
-         over the last {} %.",
+        "{}: {tasks}; {order} MAML with {} inner step(s) of {}; NAL on the mean loss of support and query set, each a \
+         batch of its own; {} iterations of {} tasks by {optimizer}{decay}.",
         setting.name(),
         adaptation.steps,
         adaptation.alpha,
         training.iterations,
         training.tasks,
-        100.0 * training.decay_share,
     )
 }
 
