@@ -150,26 +150,48 @@ fn divergence_is_reported_with_its_step_and_operation() {
     refused(&mut command, 4, &["standard MAML seed 0", "step 0", "task 0", "not finite", "saved"]);
 }
 
+/// Sends a signal to a run that is under way: how it ended, and the summary after resuming it.
 #[cfg(unix)]
-#[test]
-fn a_stopped_run_is_saved_and_goes_on_to_the_same_summary() {
-    let home = TempDir::new().unwrap();
-    let (whole, stopped) = (home.path().join("whole"), home.path().join("stopped"));
-    let words = ["--profile", "smoke", "--set", "standard.training.iterations=100", "--set", "evaluation.episodes=5"];
-    let expected = succeeds(omniglot().args(words).args(["--json", "--threads", "2", "--out"]).arg(&whole));
+fn interrupted(signal: &str, words: &[&str], folder: &Path) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_omniglot"));
-    command.env_remove("MAML_DATA").args(words).args(["--progress", "plain", "--out"]).arg(&stopped);
+    command.env_remove("MAML_DATA").args(words).args(["--progress", "plain", "--out"]).arg(folder);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
     // The first line of progress says that the run is under way and listens to signals.
     let talk = BufReader::new(child.stderr.take().expect("stderr is piped"));
     let mut lines = talk.lines().map_while(Result::ok);
     assert!(lines.any(|line| line.contains("standard MAML seed 0")), "the run says what it does");
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
+    let kill = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
     assert!(kill.success());
     lines.for_each(drop);
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    let resumed = succeeds(omniglot().args(["--json", "--threads", "1", "--resume"]).arg(&stopped));
-    assert_eq!(resumed, expected);
+    let code = child.wait().expect("the child ends").code();
+    (code, succeeds(omniglot().args(["--json", "--threads", "1", "--resume"]).arg(folder)))
+}
+
+#[cfg(unix)]
+#[test]
+fn a_stopped_or_killed_run_goes_on_to_the_same_summary() {
+    let home = TempDir::new().unwrap();
+    let folder = |name: &str| home.path().join(name);
+    let words = ["--profile", "smoke", "--set", "standard.training.iterations=100", "--set", "evaluation.episodes=5"];
+    let expected = succeeds(omniglot().args(words).args(["--json", "--threads", "2", "--out"]).arg(folder("whole")));
+    let (code, summary) = interrupted("-INT", &words, &folder("stopped"));
+    assert_eq!((code, summary == expected), (Some(130), true));
+    let (code, summary) = interrupted("-KILL", &words, &folder("killed"));
+    assert_eq!((code, summary == expected), (None, true));
+}
+
+#[test]
+fn a_reader_who_leaves_ends_a_program_quietly() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_omniglot"))
+        .args(["--profile", "smoke", "--print-config"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    drop(child.stdout.take());
+    let end = child.wait_with_output().expect("the child ends");
+    assert!(end.stderr.is_empty(), "{}", text(&end.stderr));
+    assert_eq!(end.status.code(), Some(0));
 }
 
 #[test]
