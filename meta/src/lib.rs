@@ -1,7 +1,8 @@
 //! Meta-learning by exact computation: MAML and plain training on the same tasks, in the same engine.
 //!
 //! [`maml`] is the algorithm, [`train`] the loop around it, [`model`] what is trained, [`task`] and [`data`]
-//! what it is trained on, [`stats`] how results are judged, [`experiment`] the paper's experiments.
+//! what it is trained on, [`theory`] what has a closed form,
+//! [`stats`] how results are judged, [`experiment`] the paper's experiments.
 
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@ mod params;
 pub mod rng;
 pub mod stats;
 pub mod task;
+pub mod theory;
 pub mod train;
 
 pub use maml_autograd::Isa;

@@ -1,0 +1,66 @@
+//! Symmetric positive systems, and what is said when they have no answer.
+
+use super::{Matrix, Vector};
+
+/// Why a closed form has no value here.
+#[derive(Debug, thiserror::Error, Clone, PartialEq)]
+pub enum TheoryError {
+    /// The description of the landscape is not one.
+    #[error("{0}")]
+    Landscape(String),
+    /// Several minimisers, or none that double precision could tell apart.
+    #[error(
+        "{what} has no unique minimiser: the matrix {matrix} is singular to working precision (its smallest \
+         eigenvalue is {ratio:.1e} of the largest after scaling to a unit diagonal); use more samples or tasks, or a \
+         smaller condition number"
+    )]
+    Singular {
+        /// Whose minimiser.
+        what: &'static str,
+        /// Which matrix.
+        matrix: &'static str,
+        /// λ_min / λ_max after scaling.
+        ratio: f64,
+    },
+    /// Adaptation leads beyond the range of numbers.
+    #[error(
+        "the closed form of group `{group}` is not finite after {steps} inner steps: gradient descent diverges there \
+         (alpha times the largest eigenvalue of its covariance is {stretch:.3}, and 2 is the limit); lower `alpha` or \
+         `inner_steps`"
+    )]
+    Diverged {
+        /// Which group.
+        group: String,
+        /// How many inner steps.
+        steps: usize,
+        /// α λ_max(Σ).
+        stretch: f64,
+    },
+}
+
+/// The solution of A w = b for a symmetric positive definite A, by Cholesky's factors of D A D with D = diag(A)^(−½).
+///
+/// The scaling makes the answer independent of the units of each coordinate: a diagonal A of any condition number is
+/// solved exactly.
+pub(super) fn solve(a: &Matrix, b: &Vector, what: &'static str, matrix: &'static str) -> Result<Vector, TheoryError> {
+    let singular = |ratio| TheoryError::Singular { what, matrix, ratio };
+    let scale = a.diagonal().map(|x| 1.0 / x.sqrt());
+    if !scale.iter().all(|x| x.is_finite() && *x > 0.0) {
+        return Err(singular(0.0));
+    }
+    let scaled = Matrix::from_fn(a.nrows(), a.ncols(), |i, j| scale[i] * a[(i, j)] * scale[j]);
+    let eigenvalues = scaled.clone().symmetric_eigenvalues();
+    let ratio = eigenvalues.min() / eigenvalues.max();
+    let trusted = a.nrows() as f64 * 16.0 * f64::EPSILON;
+    let factors = scaled.cholesky().filter(|_| ratio > trusted).ok_or_else(|| singular(ratio))?;
+    let apply = |right: &Vector| factors.solve(&right.component_mul(&scale)).component_mul(&scale);
+    let w = apply(b);
+    // One step of refinement takes the rounding of the factors out.
+    let rest = b - a * &w;
+    Ok(&w + apply(&rest))
+}
+
+/// λ_max of a symmetric matrix.
+pub(super) fn largest_eigenvalue(a: &Matrix) -> f64 {
+    a.clone().symmetric_eigenvalues().max()
+}
