@@ -35,7 +35,7 @@ fn set(per_class: usize, seed: u32) -> Classification<Conv4, f32> {
 impl TaskSource<f32> for Noise {
     type Loss = Classification<Conv4, f32>;
     fn task(&self, _: u64, index: u64) -> Task<Self::Loss> {
-        Task { support: self.support[index as usize].clone(), query: self.query[index as usize].clone() }
+        Task { support: vec![self.support[index as usize].clone()], query: self.query[index as usize].clone() }
     }
 }
 

@@ -44,7 +44,7 @@ fn few_shot(filters: usize) -> (Task<Classification<Conv4, f64>>, Vec<Tensor<f64
     };
     let params = model.init::<f64>(7);
     let moved: Vec<_> = params.tensors().iter().map(|t| t.add_scaled(0.1, &tensor(3, t.shape().dims()))).collect();
-    (Task { support: set(1, 1), query: set(2, 2) }, moved)
+    (Task { support: vec![set(1, 1)], query: set(2, 2) }, moved)
 }
 
 fn regression<M: Model>(model: M, dim: usize) -> (Task<Regression<M, f64>>, Vec<Tensor<f64>>) {
@@ -52,7 +52,7 @@ fn regression<M: Model>(model: M, dim: usize) -> (Task<Regression<M, f64>>, Vec<
         |seed, n: usize| Regression { model: model.clone(), x: tensor(seed, &[n, dim]), y: tensor(seed + 50, &[n]) };
     let specs = model.specs();
     let w = specs.iter().map(|spec| tensor(9, spec.shape.dims())).collect();
-    (Task { support: set(1, 12), query: set(2, 9) }, w)
+    (Task { support: vec![set(1, 12)], query: set(2, 9) }, w)
 }
 
 /// ∇ f_query(w_K(w_0)) with all K steps on one tape.
@@ -60,8 +60,8 @@ fn unrolled<F: Function<f64>>(task: &Task<F>, w: &[Tensor<f64>], inner: InnerLoo
     let tape = Tape::new();
     let start: Vec<_> = w.iter().map(|w| tape.variable(w)).collect();
     let mut w_k = start.clone();
-    for _ in 0..inner.steps {
-        let loss = task.support.eval(&w_k);
+    for k in 0..inner.steps {
+        let loss = task.support[k % task.support.len()].eval(&w_k);
         let gradient = tape.gradient(&loss, &w_k.iter().collect::<Vec<_>>());
         w_k = w_k.iter().zip(&gradient).map(|(w, g)| w.add_scaled(-inner.alpha, g)).collect();
     }
@@ -86,6 +86,16 @@ fn stepwise_equals_unrolled() {
             1e-12,
             &format!("two_layer, K = {steps}"),
         );
+        // A set of its own for every step.
+        let (mut task, w) = regression(TwoLayer { dim: 4, neurons: 3 }, 4);
+        task.support =
+            (0..steps as u64).map(|k| Regression { x: tensor(70 + k, &[12, 4]), ..task.support[0].clone() }).collect();
+        close(
+            &meta_gradient(&task, &w, inner, Order::Second).1,
+            &unrolled(&task, &w, inner).1,
+            1e-12,
+            &format!("two_layer on fresh sets, K = {steps}"),
+        );
     }
 }
 
@@ -105,11 +115,11 @@ fn one_linear_step_is_the_closed_form() {
         (0..d).map(|i| (0..d).map(|j| gram(set, i, j) * w[j]).sum::<f64>() - moment(i)).collect()
     };
     let w0 = w[0].as_slice();
-    let g0 = gradient(&task.support, w0);
+    let g0 = gradient(&task.support[0], w0);
     let w1: Vec<f64> = w0.iter().zip(&g0).map(|(w, g)| w - alpha * g).collect();
     let q = gradient(&task.query, &w1);
     let expected: Vec<f64> =
-        (0..d).map(|i| q[i] - alpha * (0..d).map(|j| gram(&task.support, i, j) * q[j]).sum::<f64>()).collect();
+        (0..d).map(|i| q[i] - alpha * (0..d).map(|j| gram(&task.support[0], i, j) * q[j]).sum::<f64>()).collect();
     let (_, found) = meta_gradient(&task, &w, InnerLoop { alpha, steps: 1 }, Order::Second);
     close(&found, &[Tensor::new([d], &expected)], 1e-12, "linear");
 }
@@ -134,9 +144,9 @@ fn conv_net_agrees_with_differences_of_the_whole_meta_loss() {
 fn plain_training_is_the_mean_over_all_examples_of_a_task() {
     let (task, w) = regression(Linear { dim: 5 }, 5);
     let join = |of: fn(&Regression<Linear, f64>) -> &Tensor<f64>, shape: &[usize]| {
-        Tensor::new(shape, &[of(&task.support).as_slice(), of(&task.query).as_slice()].concat())
+        Tensor::new(shape, &[of(&task.support[0]).as_slice(), of(&task.query).as_slice()].concat())
     };
-    let n = task.support.y.shape().len() + task.query.y.shape().len();
+    let n = task.support[0].y.shape().len() + task.query.y.shape().len();
     let pooled = Regression { model: Linear { dim: 5 }, x: join(|set| &set.x, &[n, 5]), y: join(|set| &set.y, &[n]) };
     let ((loss, g), (expected_loss, expected)) = (nal_gradient(&task, &w), value_and_grad(&pooled, &w));
     assert!((loss - expected_loss).abs() <= 1e-14 * loss.abs(), "{loss} and {expected_loss}");
@@ -158,7 +168,7 @@ fn special_cases_are_exact() {
     let one = InnerLoop { alpha: 0.4, steps: 1 };
     let (exact, first) =
         (meta_gradient(&task, &w, one, Order::Second).1, meta_gradient(&task, &w, one, Order::First).1);
-    let bent = hvp(&task.support, &w, &first);
+    let bent = hvp(&task.support[0], &w, &first);
     let expected: Vec<_> = first.iter().zip(&bent).map(|(v, h)| v.add_scaled(-0.4, h)).collect();
     close(&exact, &expected, 1e-13, "second order is first order less alpha times a Hessian-vector product");
     assert!(!same_bits(&exact, &first), "the Hessian matters");

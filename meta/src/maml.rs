@@ -5,13 +5,14 @@ use maml_autograd::{Function, Real, SecondOrder, Tape, Tensor, Value, first_non_
 /// A task: what a learner adapts on, and what it is judged on afterwards.
 #[derive(Clone, Debug)]
 pub struct Task<F> {
-    /// The loss on the support set.
-    pub support: F,
+    /// The losses on the support sets, which the inner steps take in turn: one set serves all steps, or each step has its
+    /// own.
+    pub support: Vec<F>,
     /// The loss on the query set.
     pub query: F,
 }
 
-/// Gradient descent on a task's support loss: w_{k+1} = w_k − α ∇f(w_k), K times.
+/// Gradient descent on a task's support losses: w_{k+1} = w_k − α ∇f_k(w_k), K times.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct InnerLoop {
     /// The step size α.
@@ -29,13 +30,19 @@ pub enum Order {
     Second,
 }
 
-/// w_K: the parameters after K steps on the loss `f`.
-pub fn adapt<T: Real>(f: &impl Function<T>, w: &[Tensor<T>], inner: InnerLoop) -> Vec<Tensor<T>> {
-    (0..inner.steps).fold(w.to_vec(), |w, _| descend(&w, inner.alpha, &grad(f, &w)))
+/// w_K: the parameters after K steps on the losses `support`, taken in turn. Panics if there is none for a step.
+pub fn adapt<T: Real>(support: &[impl Function<T>], w: &[Tensor<T>], inner: InnerLoop) -> Vec<Tensor<T>> {
+    (0..inner.steps).fold(w.to_vec(), |w, k| descend(&w, inner.alpha, &grad(in_turn(support, k), &w)))
+}
+
+/// The loss of step k.
+fn in_turn<F>(support: &[F], k: usize) -> &F {
+    assert!(!support.is_empty(), "a task without a support set cannot be adapted to");
+    &support[k % support.len()]
 }
 
 /// f_query(w_K), and its gradient with respect to w_0:
-/// (I − α∇²f(w_0)) ··· (I − α∇²f(w_{K−1})) ∇f_query(w_K).
+/// (I − α∇²f_0(w_0)) ··· (I − α∇²f_{K−1}(w_{K−1})) ∇f_query(w_K).
 ///
 /// The K steps are walked forward; then the query gradient is walked back through them, with one exact
 /// Hessian-vector product for each. The tapes of all K steps are held until then.
@@ -51,8 +58,8 @@ pub fn meta_gradient<T: Real, F: Function<T>>(
     let tapes: Vec<Tape<T>> = (0..inner.steps).map(|_| Tape::new()).collect();
     let mut steps = Vec::with_capacity(inner.steps);
     let mut w_k = w.to_vec();
-    for tape in &tapes {
-        let step = SecondOrder::at(tape, &task.support, &w_k);
+    for (k, tape) in tapes.iter().enumerate() {
+        let step = SecondOrder::at(tape, in_turn(&task.support, k), &w_k);
         w_k = descend(&w_k, inner.alpha, &step.gradient());
         steps.push(step);
     }
@@ -65,10 +72,11 @@ pub fn meta_gradient<T: Real, F: Function<T>>(
 pub fn diagnose<T: Real, F: Function<T>>(task: &Task<F>, w: &[Tensor<T>], inner: InnerLoop) -> String {
     let mut w_k = w.to_vec();
     for k in 0..inner.steps {
-        if let Some(operation) = first_non_finite(&task.support, &w_k) {
+        let support = in_turn(&task.support, k);
+        if let Some(operation) = first_non_finite(support, &w_k) {
             return format!("{operation} in the support loss of inner step {k}");
         }
-        let gradient = grad(&task.support, &w_k);
+        let gradient = grad(support, &w_k);
         if !gradient.iter().all(Tensor::is_finite) {
             return format!("the gradient of inner step {k}");
         }

@@ -10,15 +10,20 @@ pub trait Empirical<T: Real>: Function<T> {
     fn examples(&self) -> usize;
 }
 
-/// The mean loss over all examples of a task, (n_s f_support + n_q f_query) / (n_s + n_q), and its gradient at w.
+/// The mean loss over all examples of a task, Σ_sets n_set f_set / Σ_sets n_set over support and query sets, and its
+/// gradient at w.
 ///
-/// The two sets are batches of their own, of the sizes in which adaptation and judging meet them, so that batch
+/// The sets are batches of their own, of the sizes in which adaptation and judging meet them, so that batch
 /// normalisation is trained under the statistics that it will be used with.
 pub fn nal_gradient<T: Real, F: Empirical<T>>(task: &Task<F>, w: &[Tensor<T>]) -> (T, Vec<Tensor<T>>) {
-    let (n_support, n_query) = (task.support.examples() as f64, task.query.examples() as f64);
-    let share = n_support / (n_support + n_query);
-    let (support, query) = (value_and_grad(&task.support, w), value_and_grad(&task.query, w));
-    let loss = share * support.0.to_f64() + (1.0 - share) * query.0.to_f64();
-    let gradient = support.1.iter().zip(&query.1).map(|(s, q)| s.scale(share).add_scaled(1.0 - share, q));
-    (T::from_f64(loss), gradient.collect())
+    let sets: Vec<&F> = task.support.iter().chain([&task.query]).collect();
+    let examples: f64 = sets.iter().map(|set| set.examples() as f64).sum();
+    let parts = sets.iter().map(|set| (set.examples() as f64 / examples, value_and_grad(*set, w)));
+    let weighted = parts.map(|(share, (loss, gradient))| {
+        (share * loss.to_f64(), gradient.iter().map(|g| g.scale(share)).collect::<Vec<_>>())
+    });
+    let add = |a: Vec<Tensor<T>>, b: &[Tensor<T>]| a.iter().zip(b).map(|(a, b)| a.add(b)).collect();
+    let total = weighted.reduce(|(loss, sum), (more, gradient)| (loss + more, add(sum, &gradient)));
+    let (loss, gradient) = total.expect("a task has a query set");
+    (T::from_f64(loss), gradient)
 }

@@ -25,7 +25,7 @@ pub(super) fn read_task<T: Real, M: FromFile>(
     model: &M,
     file: &Arrays<'_>,
 ) -> Result<Task<M::Loss<T>>, GradientsError> {
-    Ok(Task { support: model.loss(file, "support")?, query: model.loss(file, "query")? })
+    Ok(Task { support: vec![model.loss(file, "support")?], query: model.loss(file, "query")? })
 }
 
 /// A model whose sizes, and whose losses, are read from a file.

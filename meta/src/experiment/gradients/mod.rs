@@ -118,7 +118,7 @@ fn derive<T: Real, M: FromFile>(request: &Request, file: &Arrays<'_>) -> Result<
     let task = read_task::<T, M>(&model, file)?;
     let w = params.tensors();
     let tape = Tape::new();
-    let at = SecondOrder::at(&tape, &task.support, w);
+    let at = SecondOrder::at(&tape, &task.support[0], w);
     let (gradient, hvp) = (params.with(at.gradient()), params.with(at.hvp(vector.tensors())));
     let (meta_loss, meta) = meta_gradient(&task, w, request.inner, request.order);
     let meta = params.with(meta);

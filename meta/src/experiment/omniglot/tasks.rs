@@ -101,7 +101,7 @@ impl Tasks {
     }
 
     fn batches(&self, episode: &Episode) -> Task<Classification<Conv4, f32>> {
-        Task { support: self.batch(&episode.support), query: self.batch(&episode.query) }
+        Task { support: vec![self.batch(&episode.support)], query: self.batch(&episode.query) }
     }
 
     fn batch(&self, shots: &[Shot]) -> Classification<Conv4, f32> {
