@@ -134,19 +134,19 @@ impl RunArguments {
         self.profile.unwrap_or_default()
     }
 
-    /// The resolved config. `built_in` gives the TOML text of each profile; with `--resume` and no
+    /// The resolved config. `built_in` gives the TOML texts of each profile, later ones over earlier; with `--resume` and no
     /// `--profile` the run's own config takes its place, so that `--resume DIR` alone is enough.
     ///
     /// # Errors
     /// As for [`config::resolve`]; or the folder to resume holds no run.
-    pub fn resolve<T: DeserializeOwned>(&self, built_in: impl Fn(Profile) -> &'static str) -> Result<T, Failure> {
+    pub fn resolve<T: DeserializeOwned>(&self, built_in: impl Fn(Profile) -> Vec<&'static str>) -> Result<T, Failure> {
         let file = self.config.as_deref();
         match (&self.resume, self.profile) {
             (Some(folder), None) => {
                 let name = folder.join("config.toml").display().to_string();
-                config::resolve_over((&name, &run_folder::stored_config(folder)?), file, &self.sets)
+                config::resolve_over(&name, &[&run_folder::stored_config(folder)?], file, &self.sets)
             }
-            _ => config::resolve(built_in(self.profile()), file, &self.sets),
+            _ => config::resolve(&built_in(self.profile()), file, &self.sets),
         }
     }
 

@@ -84,7 +84,7 @@ fn resume_alone_takes_the_config_and_the_seeds_of_the_run() {
     type Config = std::collections::BTreeMap<String, f64>;
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("run").display().to_string();
-    let built_in = |profile| if profile == Profile::Smoke { "alpha = 1.0" } else { "alpha = 2.0" };
+    let built_in = |profile| vec![if profile == Profile::Smoke { "alpha = 1.0" } else { "alpha = 2.0" }];
     let manifest = |seeds: &[u64]| {
         let data = crate::manifest::DataSource { name: "generated".into(), sha256: "00".into(), folder: None };
         Manifest::now("sample", "portable", 1, data, seeds)

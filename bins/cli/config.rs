@@ -1,4 +1,5 @@
-//! Configs: a built-in profile, a file over it, `--set` over both.
+//! Configs: a built-in profile, a file over it, `--set` over both. A profile is one text, or several of which later ones lie
+//! over earlier ones.
 //!
 //! A config is any `T: Serialize + DeserializeOwned`, with `#[serde(deny_unknown_fields)]` on every struct:
 //! without it an unknown key would pass in silence.
@@ -18,17 +19,18 @@ use toml::{Table, Value};
 /// # Errors
 /// The file cannot be read, something is not TOML, a key is unknown, or a value has the wrong type. The
 /// message names the key, shows the line or the `--set` it came from, and lists the keys known there.
-pub fn resolve<T: DeserializeOwned>(built_in: &str, file: Option<&Path>, sets: &[String]) -> Result<T, Failure> {
-    resolve_over(("the built-in profile", built_in), file, sets)
+pub fn resolve<T: DeserializeOwned>(built_in: &[&str], file: Option<&Path>, sets: &[String]) -> Result<T, Failure> {
+    resolve_over("the built-in profile", built_in, file, sets)
 }
 
-/// [`resolve`] over any base, given by its name in messages and its text.
+/// [`resolve`] over any base, given by its name in messages and its texts.
 pub(crate) fn resolve_over<T: DeserializeOwned>(
-    base: (&str, &str),
+    name: &str,
+    base: &[&str],
     file: Option<&Path>,
     sets: &[String],
 ) -> Result<T, Failure> {
-    let layers = Layers::read(base, file, sets)?;
+    let layers = Layers::read(name, base, file, sets)?;
     // The merged text is read instead of the merged table: only a text has places, and they lead to the key.
     let text = layers.merged.to_string();
     toml::from_str(&text).map_err(|error| layers.explain(&error, &text))
@@ -50,8 +52,11 @@ struct Layers {
 }
 
 impl Layers {
-    fn read(base: (&str, &str), file: Option<&Path>, sets: &[String]) -> Result<Layers, Failure> {
-        let mut merged = parse(base.0, base.1)?;
+    fn read(base: &str, texts: &[&str], file: Option<&Path>, sets: &[String]) -> Result<Layers, Failure> {
+        let mut merged = Table::new();
+        for text in texts {
+            merge(&mut merged, parse(base, text)?);
+        }
         let file = file.map(read_file).transpose()?;
         if let Some((name, text)) = &file {
             merge(&mut merged, parse(name, text)?);
@@ -62,7 +67,7 @@ impl Layers {
             insert(&mut merged, &key, value);
             parsed.push((key, set.clone()));
         }
-        Ok(Layers { base: base.0.to_string(), merged, file, sets: parsed })
+        Ok(Layers { base: base.to_string(), merged, file, sets: parsed })
     }
 
     /// Turns serde's complaint about the merged text into one about what the user wrote.

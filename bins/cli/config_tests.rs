@@ -57,14 +57,14 @@ inner_steps = 5
 
 fn sets(sets: &[&str]) -> Result<Config, Failure> {
     let sets: Vec<String> = sets.iter().map(|set| set.to_string()).collect();
-    resolve(QUICK, None, &sets)
+    resolve(&[QUICK], None, &sets)
 }
 
 fn file(text: &str) -> Result<Config, Failure> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("my.toml");
     std::fs::write(&path, text).unwrap();
-    resolve(QUICK, Some(&path), &[])
+    resolve(&[QUICK], Some(&path), &[])
 }
 
 /// The message of a failure must hold every part.
@@ -90,7 +90,7 @@ fn a_set_goes_over_the_file_and_the_last_one_wins() {
     let path = folder.path().join("my.toml");
     std::fs::write(&path, "steps = 7\n").unwrap();
     let sets = ["steps=8".to_string(), "steps = 9".to_string()];
-    assert_eq!(resolve::<Config>(QUICK, Some(&path), &sets).unwrap().steps, 9);
+    assert_eq!(resolve::<Config>(&[QUICK], Some(&path), &sets).unwrap().steps, 9);
 }
 
 #[test]
@@ -107,11 +107,11 @@ fn set_values_are_toml_and_bare_words_are_strings() {
 fn printed_configs_come_back_the_same() {
     let config = sets(&["maml.alpha=0.30000000000000004", "note=it's \"quoted\"", "maml.beta=0.1"]).unwrap();
     let text = print(&config).unwrap();
-    assert_eq!(resolve::<Config>(&text, None, &[]).unwrap(), config);
+    assert_eq!(resolve::<Config>(&[&text], None, &[]).unwrap(), config);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("saved.toml");
     std::fs::write(&path, &text).unwrap();
-    let again: Config = resolve(QUICK, Some(&path), &[]).unwrap();
+    let again: Config = resolve(&[QUICK], Some(&path), &[]).unwrap();
     assert_eq!(print(&again).unwrap(), text);
 }
 
@@ -166,10 +166,17 @@ fn what_is_not_toml_is_shown_with_its_line() {
 
 #[test]
 fn a_missing_file_says_how_to_get_one() {
-    says(resolve(QUICK, Some(Path::new("no/such.toml")), &[]), &["no/such.toml", "--print-config"]);
+    says(resolve(&[QUICK], Some(Path::new("no/such.toml")), &[]), &["no/such.toml", "--print-config"]);
 }
 
 #[test]
 fn a_hole_in_the_built_in_profile_is_named() {
-    says(resolve("steps = 1", None, &[]), &["the config lacks `", "built-in profile"]);
+    says(resolve(&["steps = 1"], None, &[]), &["the config lacks `", "built-in profile"]);
+}
+
+#[test]
+fn later_texts_of_a_profile_lie_over_earlier_ones() {
+    let config: Config = resolve(&[QUICK, "steps = 7"], None, &[]).unwrap();
+    let alone: Config = resolve(&[QUICK], None, &[]).unwrap();
+    assert_eq!(config, Config { steps: 7, ..alone });
 }

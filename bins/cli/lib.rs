@@ -10,10 +10,11 @@
 //! | [`run_folder`] | the folder of one run: create, resume, rows, summary |
 //! | [`manifest`] | what the run ran on: version, kernel path, data, seeds |
 //! | [`checkpoint`] | two generations of state, each with its checksum |
+//! | [`drive`] | the loop around an experiment: advance, show, save, stop |
 //! | [`exit`] | exit codes, failures, and the runner of `main` |
 //! | [`images`] | the real data, or the stand-in that says so |
 //! | [`isa`] | the kernel path, pinned once |
-//! | [`omniglot_report`] | the tables of one experiment |
+//! | [`linear_regression_report`], [`omniglot_report`] | the files and tables of one experiment |
 //! | [`out`] | the only way to stdout |
 //! | [`progress`] | what a run says on stderr while it works |
 //! | [`table`] | aligned tables with their intervals named |
@@ -27,10 +28,13 @@
 pub mod arguments;
 pub mod checkpoint;
 pub mod config;
+pub mod drive;
 pub mod exit;
 pub mod images;
 pub mod isa;
 mod keys;
+mod linear_regression_figures;
+pub mod linear_regression_report;
 pub mod manifest;
 pub mod omniglot_report;
 pub mod out;

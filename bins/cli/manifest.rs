@@ -2,6 +2,7 @@
 
 use crate::exit::Failure;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -44,6 +45,15 @@ pub struct DataSource {
     /// The folder that they were read from; none for generated data.
     #[serde(default)]
     pub folder: Option<PathBuf>,
+}
+
+impl DataSource {
+    /// Data that the program samples itself, by a recipe (the printed config).
+    pub fn sampled(recipe: &str) -> DataSource {
+        let digest = Sha256::digest(recipe);
+        let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        DataSource { name: "sampled".into(), sha256, folder: None }
+    }
 }
 
 impl Manifest {

@@ -1,17 +1,19 @@
-//! The tables of the omniglot experiment.
+//! The files and tables of the omniglot experiment.
 
-use maml_meta::experiment::omniglot::{Gain, Interval, Score, Scores, Summary};
+use maml_meta::experiment::omniglot::{Gain, Interval, Run, RunError, Score, Scores, Summary};
 use serde::Serialize;
 
 use crate::{
-    exit::Failure,
+    drive::Shown,
+    exit::{Exit, Failure},
     out::Out,
+    run_folder::RunFolder,
     table::{Caption, Table, percent},
 };
 
 /// One episode of a run, as a line of `rows.csv`.
 #[derive(Serialize)]
-pub struct Row<'a> {
+struct Row<'a> {
     setting: &'static str,
     seed: u64,
     learner: &'static str,
@@ -23,8 +25,24 @@ pub struct Row<'a> {
     diverged: bool,
 }
 
+impl Shown for Run {
+    fn write(&self, folder: &RunFolder) -> Result<(), Failure> {
+        folder.write_rows(&rows(self.scores()))?;
+        folder.write_summary(&self.summary())
+    }
+
+    fn failure(error: &RunError) -> Failure {
+        let exit = match error {
+            RunError::Config(_) | RunError::Tasks { .. } => Exit::Usage,
+            RunError::Diverged { .. } => Exit::Diverged,
+            RunError::Checkpoint(_) | RunError::State(_) => Exit::Data,
+        };
+        Failure::new(exit, error.to_string())
+    }
+}
+
 /// The accuracy of every judged episode.
-pub fn rows(scores: &[Scores]) -> Vec<Row<'_>> {
+fn rows(scores: &[Scores]) -> Vec<Row<'_>> {
     let of = |s: &'_ Scores| (s.cell.setting.name(), s.cell.seed, s.cell.learner.name(), s.steps);
     let episodes = scores.iter().flat_map(|s| s.accuracies.iter().enumerate().map(move |at| (s, at)));
     let row = |(s, (episode, &accuracy))| {

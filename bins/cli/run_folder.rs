@@ -83,7 +83,15 @@ impl RunFolder {
     /// # Errors
     /// The folder cannot be written, or a row is not flat.
     pub fn write_rows<R: Serialize>(&self, rows: &[R]) -> Result<(), Failure> {
-        let path = self.path.join(ROWS);
+        self.write_table(ROWS, rows)
+    }
+
+    /// Replaces the CSV file `name` by `rows`, as [`RunFolder::write_rows`] does.
+    ///
+    /// # Errors
+    /// The folder cannot be written, or a row is not flat.
+    pub fn write_table<R: Serialize>(&self, name: &str, rows: &[R]) -> Result<(), Failure> {
+        let path = self.path.join(name);
         let mut csv = csv::Writer::from_writer(Vec::new());
         let mut written = Ok(());
         for row in rows {
@@ -92,7 +100,7 @@ impl RunFolder {
         let bytes = written
             .map_err(|error| wrong("cannot write", &path, error))
             .and_then(|()| csv.into_inner().map_err(|error| wrong("cannot write", &path, error.into_error())))?;
-        self.write(ROWS, &bytes)
+        self.write(name, &bytes)
     }
 
     /// The rows of `rows.csv`; none if it was never written.

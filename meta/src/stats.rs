@@ -125,6 +125,18 @@ impl Verdict {
             Self::Undecided
         }
     }
+
+    /// Judges a claim that needs all of these differences to be greater than 0: one that is not is enough against it.
+    pub fn of_all<'a>(differences: impl IntoIterator<Item = &'a Estimate>) -> Self {
+        let verdicts: Vec<Self> = differences.into_iter().map(Self::of).collect();
+        if verdicts.contains(&Self::NotSupported) {
+            Self::NotSupported
+        } else if verdicts.contains(&Self::Undecided) {
+            Self::Undecided
+        } else {
+            Self::Supported
+        }
+    }
 }
 
 impl fmt::Display for Verdict {

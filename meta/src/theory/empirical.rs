@@ -52,12 +52,16 @@ impl NormalEquations {
         self.moment += product.transpose() * (moment - gram * constant) / *samples;
     }
 
+    /// The Hessian of the mean loss over that many tasks.
+    pub fn curvature(&self, tasks: usize) -> Matrix {
+        (&self.matrix + self.matrix.transpose()) * (0.5 / tasks as f64)
+    }
+
     /// The minimiser.
     ///
     /// # Errors
     /// The data do not determine it.
     pub fn solve(&self, what: &'static str) -> Result<Vector, TheoryError> {
-        let symmetric = (&self.matrix + self.matrix.transpose()) * 0.5;
-        solve(&symmetric, &self.moment, what, "of the normal equations")
+        solve(&self.curvature(1), &self.moment, what, "of the normal equations")
     }
 }

@@ -64,3 +64,11 @@ pub(super) fn solve(a: &Matrix, b: &Vector, what: &'static str, matrix: &'static
 pub(super) fn largest_eigenvalue(a: &Matrix) -> f64 {
     a.clone().symmetric_eigenvalues().max()
 }
+
+/// R = V √Λ Vᵀ with R² = A, of a symmetric positive semi-definite A.
+pub fn symmetric_root(a: &Matrix) -> Matrix {
+    let spectrum = a.clone().symmetric_eigen();
+    // Rounding may leave an eigenvalue of 0 a little below it.
+    let roots = Matrix::from_diagonal(&spectrum.eigenvalues.map(|lambda| lambda.max(0.0).sqrt()));
+    &spectrum.eigenvectors * roots * spectrum.eigenvectors.transpose()
+}

@@ -24,7 +24,7 @@ pub mod wick;
 pub use empirical::{Moments, NormalEquations};
 pub use estimation::{Training, estimation_risk};
 pub use landscape::{Adaptation, Adapted, Group, Landscape};
-pub use linear::TheoryError;
+pub use linear::{TheoryError, symmetric_root};
 pub use solution::{Comparison, Learner, Risk, Solution};
 
 /// A dense matrix of the theory.

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     checkpoint::{self, CheckpointError},
     data::ImageSet,
+    experiment::{Experiment, Progress},
     maml::{InnerLoop, adapt},
     model::Model,
     parallel::Workers,
@@ -45,23 +46,6 @@ pub struct Scores {
     pub accuracies: Vec<f64>,
     /// Episodes in which adaptation diverged. Their answers are not numbers; they count as guesses, 1 in `ways` right.
     pub diverged: Vec<usize>,
-}
-
-/// What happened in one advance.
-#[derive(Clone, Debug)]
-pub struct Progress {
-    /// What is going on, such as "standard MAML seed 0".
-    pub stage: String,
-    /// Units of work done in this stage.
-    pub done: u64,
-    /// Units of work of this stage.
-    pub total: u64,
-    /// The training loss of this step.
-    pub loss: Option<f64>,
-    /// The mean accuracy of the kind just judged.
-    pub accuracy: Option<f64>,
-    /// Tasks computed in this advance.
-    pub new_tasks: u64,
 }
 
 /// Why a run cannot begin or go on.
@@ -141,29 +125,6 @@ impl Run {
         Ok(Self { config, set, workers, cells, current: 0, stage: None, scores: Vec::new() })
     }
 
-    /// Whether everything is trained and judged.
-    pub fn is_finished(&self) -> bool {
-        self.current == self.cells.len()
-    }
-
-    /// Does one unit of work: a training step, or the judging of a few episodes. Panics when the run is finished.
-    pub fn advance(&mut self) -> Result<Progress, RunError> {
-        let cell = self.cells[self.current];
-        if self.stage.is_none() {
-            self.stage = Some(begin(&self.config, cell, self.set.clone())?);
-        }
-        let stage = self.stage.as_mut().expect("just begun");
-        if stage.trainer.iteration < self.config.training(cell.setting).iterations {
-            return train(&self.config, cell, stage, &self.workers);
-        }
-        let progress = self.judge_next(cell);
-        if progress.done >= progress.total {
-            self.current += 1;
-            self.stage = None;
-        }
-        Ok(progress)
-    }
-
     /// Judges the current learner on the next episodes; nothing is left when `done` reaches `total`.
     fn judge_next(&mut self, cell: Cell) -> Progress {
         let stage = self.stage.as_mut().expect("a cell is judged after it was trained");
@@ -191,8 +152,47 @@ impl Run {
         }
     }
 
-    /// Everything that [`Run::restore`] needs.
-    pub fn save(&self) -> Result<Vec<u8>, RunError> {
+    /// The scores so far.
+    pub fn scores(&self) -> &[Scores] {
+        &self.scores
+    }
+
+    /// What the scores so far say.
+    pub fn summary(&self) -> Summary {
+        Summary::of(&self.config, &self.set, &self.scores)
+    }
+
+    /// What the run computes with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+impl Experiment for Run {
+    type Error = RunError;
+
+    fn is_finished(&self) -> bool {
+        self.current == self.cells.len()
+    }
+
+    fn advance(&mut self) -> Result<Progress, RunError> {
+        let cell = self.cells[self.current];
+        if self.stage.is_none() {
+            self.stage = Some(begin(&self.config, cell, self.set.clone())?);
+        }
+        let stage = self.stage.as_mut().expect("just begun");
+        if stage.trainer.iteration < self.config.training(cell.setting).iterations {
+            return train(&self.config, cell, stage, &self.workers);
+        }
+        let progress = self.judge_next(cell);
+        if progress.done >= progress.total {
+            self.current += 1;
+            self.stage = None;
+        }
+        Ok(progress)
+    }
+
+    fn save(&self) -> Result<Vec<u8>, RunError> {
         let stage = self.stage.as_ref();
         let position = Position {
             current: self.current,
@@ -209,8 +209,7 @@ impl Run {
         Ok(bytes)
     }
 
-    /// Brings a fresh run of the same config, data and seeds to where [`Run::save`] was called.
-    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), RunError> {
+    fn restore(&mut self, bytes: &[u8]) -> Result<(), RunError> {
         let short = || RunError::State("it ends too early".into());
         let (length, rest) = bytes.split_first_chunk().ok_or_else(short)?;
         let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| short())?;
@@ -229,21 +228,6 @@ impl Run {
         self.current = position.current.min(self.cells.len());
         self.scores = position.scores;
         Ok(())
-    }
-
-    /// The scores so far.
-    pub fn scores(&self) -> &[Scores] {
-        &self.scores
-    }
-
-    /// What the scores so far say.
-    pub fn summary(&self) -> Summary {
-        Summary::of(&self.config, &self.set, &self.scores)
-    }
-
-    /// What the run computes with.
-    pub fn config(&self) -> &Config {
-        &self.config
     }
 }
 

@@ -114,11 +114,7 @@ type Pair<'a> = (&'a Scores, &'a Scores);
 
 /// Claim D needs both: a gain on hard tasks, and more of it than on easy ones.
 fn verdict(hard_gain: &Interval, excess: &Interval) -> Verdict {
-    match (Verdict::of(&hard_gain.estimate), Verdict::of(&excess.estimate)) {
-        (Verdict::Supported, Verdict::Supported) => Verdict::Supported,
-        (Verdict::NotSupported, _) | (_, Verdict::NotSupported) => Verdict::NotSupported,
-        _ => Verdict::Undecided,
-    }
+    Verdict::of_all([&hard_gain.estimate, &excess.estimate])
 }
 
 struct Judge<'a> {

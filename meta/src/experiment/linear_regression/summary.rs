@@ -1,0 +1,82 @@
+//! The result of a run, complete enough to be read without it.
+
+use serde::Serialize;
+
+use super::{
+    claims::Claim,
+    config::Config,
+    engine::EngineResult,
+    points::{Agreement, Gain, Point},
+    run::Run,
+};
+
+/// The result of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// What made the numbers, in sentences.
+    pub protocol: Vec<String>,
+    /// The engine against the closed forms.
+    pub engine: Vec<EngineResult>,
+    /// Simulation against the closed forms.
+    pub agreement: Agreement,
+    /// Claims of the paper that the run speaks to.
+    pub claims: Vec<Claim>,
+    /// What MAML gains, cell by cell.
+    pub gains: Vec<Gain>,
+    /// Every simulated point.
+    pub points: Vec<Point>,
+    /// Every parameter.
+    pub parameters: Config,
+}
+
+impl Run {
+    /// What is known so far.
+    pub fn summary(&self) -> Summary {
+        let points = self.points();
+        Summary {
+            protocol: protocol(self.config()),
+            engine: self.engine().to_vec(),
+            agreement: Agreement::of(&points),
+            claims: self.claims(),
+            gains: self.gains(),
+            points,
+            parameters: self.config().clone(),
+        }
+    }
+}
+
+fn protocol(config: &Config) -> Vec<String> {
+    let landscape = match config.groups.len() {
+        0 => format!(
+            "Base: d = {}, p = {}, ρ_E = {}, ρ_H = {}, R = {}, r_E = {}, r_H = {}, ν² = {}.",
+            config.dim,
+            config.hard_share,
+            config.rho_easy,
+            config.rho_hard,
+            config.distance,
+            config.spread_easy,
+            config.spread_hard,
+            config.noise_variance
+        ),
+        _ => {
+            let names: Vec<&str> = config.groups.iter().map(|group| group.name.as_str()).collect();
+            format!("Groups of one's own: {}; d = {}, ν² = {}.", names.join(", "), config.dim, config.noise_variance)
+        }
+    };
+    vec![
+        landscape,
+        format!(
+            "Adaptation: K = {} step(s) of SGD with α = {:.4} on m = {} fresh samples each.",
+            config.inner_steps, config.alpha, config.adaptation_samples
+        ),
+        format!(
+            "Simulation: both learners' normal equations on n = {} sampled tasks (MAML: K batches of m and an outer batch \
+             of N = {}; NAL: all of them pooled), judged by the excess risk after adaptation on {} fresh tasks of each \
+             group, the same for both; {} seeds.",
+            config.tasks,
+            config.samples,
+            config.test_tasks,
+            config.seeds.len()
+        ),
+    ]
+}
