@@ -1,12 +1,15 @@
 //! The binaries as their users meet them: first screens, runs, bad input, exit codes.
 
+#[path = "support/command.rs"]
+mod command;
+
 use std::{
     fs,
-    io::{BufRead, BufReader},
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
 
+use command::{interrupted, refused, succeeds, text};
 use maml_autograd::Tensor;
 use maml_meta::arrays::{Arrays, NamedArray, to_file};
 use tempfile::TempDir;
@@ -37,31 +40,11 @@ const TINY: [&str; 10] = [
     "filters=4",
 ];
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Ends with this code, and says all of these on stderr, in one message.
-fn refused(command: &mut Command, code: i32, words: &[&str]) {
-    let Output { status, stdout, stderr } = command.output().expect("the binary starts");
-    let stderr = text(&stderr);
-    assert_eq!(status.code(), Some(code), "{stderr}");
-    assert!(stdout.is_empty(), "a refusal prints no result: {}", text(&stdout));
-    for word in words {
-        assert!(stderr.contains(word), "no `{word}` in: {stderr}");
-    }
-    assert!(!stderr.contains("panicked"), "{stderr}");
-}
-
-fn succeeds(command: &mut Command) -> String {
-    let Output { status, stdout, stderr } = command.output().expect("the binary starts");
-    assert!(status.success(), "{status}: {}", text(&stderr));
-    text(&stdout)
-}
-
 #[test]
 fn no_words_give_a_first_screen() {
-    for program in [env!("CARGO_BIN_EXE_omniglot"), env!("CARGO_BIN_EXE_gradients")] {
+    let programs =
+        [env!("CARGO_BIN_EXE_omniglot"), env!("CARGO_BIN_EXE_gradients"), env!("CARGO_BIN_EXE_linear_regression")];
+    for program in programs {
         let screen = succeeds(&mut Command::new(program));
         assert!(screen.contains("--help") && screen.lines().count() >= 5, "{screen}");
     }
@@ -150,23 +133,6 @@ fn divergence_is_reported_with_its_step_and_operation() {
     refused(&mut command, 4, &["standard MAML seed 0", "step 0", "task 0", "not finite", "saved"]);
 }
 
-/// Sends a signal to a run that is under way: how it ended, and the summary after resuming it.
-#[cfg(unix)]
-fn interrupted(signal: &str, words: &[&str], folder: &Path) -> (Option<i32>, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_omniglot"));
-    command.env_remove("MAML_DATA").args(words).args(["--progress", "plain", "--out"]).arg(folder);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-    // The first line of progress says that the run is under way and listens to signals.
-    let talk = BufReader::new(child.stderr.take().expect("stderr is piped"));
-    let mut lines = talk.lines().map_while(Result::ok);
-    assert!(lines.any(|line| line.contains("standard MAML seed 0")), "the run says what it does");
-    let kill = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
-    assert!(kill.success());
-    lines.for_each(drop);
-    let code = child.wait().expect("the child ends").code();
-    (code, succeeds(omniglot().args(["--json", "--threads", "1", "--resume"]).arg(folder)))
-}
-
 #[cfg(unix)]
 #[test]
 fn a_stopped_or_killed_run_goes_on_to_the_same_summary() {
@@ -174,10 +140,15 @@ fn a_stopped_or_killed_run_goes_on_to_the_same_summary() {
     let folder = |name: &str| home.path().join(name);
     let words = ["--profile", "smoke", "--set", "standard.training.iterations=100", "--set", "evaluation.episodes=5"];
     let expected = succeeds(omniglot().args(words).args(["--json", "--threads", "2", "--out"]).arg(folder("whole")));
-    let (code, summary) = interrupted("-INT", &words, &folder("stopped"));
-    assert_eq!((code, summary == expected), (Some(130), true));
-    let (code, summary) = interrupted("-KILL", &words, &folder("killed"));
-    assert_eq!((code, summary == expected), (None, true));
+    for (signal, code) in [("-INT", Some(130)), ("-KILL", None)] {
+        let folder = folder(signal);
+        let program = env!("CARGO_BIN_EXE_omniglot");
+        assert_eq!(interrupted(program, signal, &words, "standard MAML seed 0", &folder), code, "{signal}");
+        assert!(
+            succeeds(omniglot().args(["--json", "--threads", "1", "--resume"]).arg(folder)) == expected,
+            "{signal}"
+        );
+    }
 }
 
 #[test]
