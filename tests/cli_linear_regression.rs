@@ -115,7 +115,7 @@ fn named_configs_run_alone_and_ones_own_landscape_too() {
     ];
     for name in names {
         let words = format!(
-            "--profile smoke --set tasks=4 --set test_tasks=1 --seeds 2 --json --set engine.enabled=false --set samples=20 --config {configs}/{name}.toml"
+            "--profile smoke --set tasks=20 --set test_tasks=1 --seeds 2 --json --set engine.enabled=false --set samples=20 --config {configs}/{name}.toml"
         );
         let printed = succeeds(linear_regression(&words).arg("--out").arg(home.path().join(name)));
         let summary: Value = serde_json::from_str(&printed).expect("stdout is one JSON value");

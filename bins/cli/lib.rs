@@ -12,6 +12,7 @@
 //! | [`checkpoint`] | two generations of state, each with its checksum |
 //! | [`drive`] | the loop around an experiment: advance, show, save, stop |
 //! | [`exit`] | exit codes, failures, and the runner of `main` |
+//! | [`figure`] | figures as SVG |
 //! | [`images`] | the real data, or the stand-in that says so |
 //! | [`isa`] | the kernel path, pinned once |
 //! | [`linear_regression_report`], [`omniglot_report`] | the files and tables of one experiment |
@@ -30,6 +31,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod drive;
 pub mod exit;
+pub mod figure;
 pub mod images;
 pub mod isa;
 mod keys;

@@ -2,7 +2,7 @@
 
 use maml_meta::{
     experiment::linear_regression::{
-        Claim, ClosedForms, EngineError, EngineResult, Gain, Measure, Point, Run, RunError, Side, Summary,
+        CellError, Claim, ClosedForms, EngineError, EngineResult, Gain, Measure, Point, Run, RunError, Side, Summary,
     },
     theory::{Learner, TheoryError},
 };
@@ -35,7 +35,10 @@ impl Shown for Run {
         let exit = match error {
             RunError::Config(_) => Exit::Usage,
             RunError::Theory { source, .. } | RunError::Engine(EngineError::Theory(source)) => exit_of(source),
-            RunError::Cell { .. } | RunError::Engine(EngineError::Diverged(_)) => Exit::Diverged,
+            RunError::Cell { source: CellError::Theory { source, .. }, .. } => exit_of(source),
+            RunError::Cell { source: CellError::Diverged { .. }, .. } | RunError::Engine(EngineError::Diverged(_)) => {
+                Exit::Diverged
+            }
             RunError::State(_) => Exit::Data,
         };
         Failure::new(exit, error.to_string())

@@ -101,7 +101,7 @@ impl Run {
         let (first, last) = (0, sweep.cells.len() - 1);
         let at = |place: usize| format!("m = {}", sweep.cells[place].0.value);
         let statistics = vec![
-            sweep.mean(last, format!("{GAIN} at {}", at(last)), |cell, draw| log_gain(cell, draw)),
+            sweep.mean(last, format!("{GAIN} at {}", at(last)), log_gain),
             sweep.negligible_at(nearest, &at(nearest)),
             sweep.mean(last, format!("lean of MAML's solution at {}", at(last)), |_, draw| lean(draw)),
             sweep.mean(first, format!("-lean of MAML's solution at {}", at(first)), |_, draw| -lean(draw)),

@@ -67,9 +67,9 @@ impl Check {
     pub(super) fn all(config: &Config) -> Vec<Self> {
         // The expectation over two batches would need a sum over pairs of them.
         let population = config.inner_steps <= 1 && config.dim <= LONGEST_POPULATION;
-        let kinds: [(fn(Learner) -> Self, bool); 2] = [(Self::Population, population), (Self::Sampled, true)];
-        let asked = kinds.into_iter().filter(|(_, possible)| config.engine.enabled && *possible);
-        asked.flat_map(|(kind, _)| Learner::BOTH.map(kind)).collect()
+        let population = Learner::BOTH.map(Self::Population).into_iter().filter(|_| population);
+        let all = population.chain(Learner::BOTH.map(Self::Sampled));
+        all.filter(|_| config.engine.enabled).collect()
     }
 
     /// Trains and compares.

@@ -19,4 +19,4 @@ pub use parameter::{Key, Parameter, Part};
 pub use points::{Agreement, Gain, Point, Row};
 pub use run::{Run, RunError};
 pub use summary::Summary;
-pub use theory::{ClosedForms, Curve, CurvePoint, Side, SideGroup};
+pub use theory::{ClosedForms, Curve, CurvePoint, Side, SideGroup, Surface};

@@ -30,11 +30,16 @@ pub struct Summary {
 }
 
 impl Run {
+    /// What makes the numbers, in sentences.
+    pub fn protocol(&self) -> Vec<String> {
+        protocol(self.config())
+    }
+
     /// What is known so far.
     pub fn summary(&self) -> Summary {
         let points = self.points();
         Summary {
-            protocol: protocol(self.config()),
+            protocol: self.protocol(),
             engine: self.engine().to_vec(),
             agreement: Agreement::of(&points),
             claims: self.claims(),
@@ -66,17 +71,20 @@ fn protocol(config: &Config) -> Vec<String> {
     vec![
         landscape,
         format!(
-            "Adaptation: K = {} step(s) of SGD with α = {:.4} on m = {} fresh samples each.",
-            config.inner_steps, config.alpha, config.adaptation_samples
+            "Adaptation: SGD with α = {:.4}, K = {} step{} on m = {} fresh samples each.",
+            config.alpha,
+            config.inner_steps,
+            if config.inner_steps == 1 { "" } else { "s" },
+            config.adaptation_samples
         ),
         format!(
-            "Simulation: both learners' normal equations on n = {} sampled tasks (MAML: K batches of m and an outer batch \
-             of N = {}; NAL: all of them pooled), judged by the excess risk after adaptation on {} fresh tasks of each \
-             group, the same for both; {} seeds.",
+            "Each of {} seeds: the normal equations of both learners on n = {} sampled tasks (MAML: K batches of m and an \
+             outer batch of N = {}; NAL: all of them pooled), judged by the excess risk after adaptation on {} fresh tasks \
+             of each group, the same for both.",
+            config.seeds.len(),
             config.tasks,
             config.samples,
             config.test_tasks,
-            config.seeds.len()
         ),
     ]
 }

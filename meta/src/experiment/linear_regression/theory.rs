@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::config::{Config, Measure, Sweep};
+use super::{
+    config::{Config, Measure, Sweep},
+    parameter::Parameter,
+};
 use crate::theory::{Comparison, Landscape, Learner, Risk, Solution, TheoryError, estimation_risk};
 
 /// Both learners in one environment.
@@ -115,16 +118,47 @@ pub struct CurvePoint {
     pub ratio: f64,
 }
 
+/// The closed forms over the plane of a map.
+#[derive(Clone, Default, Debug)]
+pub struct Surface {
+    /// Values of the sweep's parameter.
+    pub xs: Vec<f64>,
+    /// Values of the parameter across.
+    pub ys: Vec<f64>,
+    /// E(NAL) / E(MAML), a row for each of `ys`.
+    pub ratios: Vec<Vec<f64>>,
+}
+
 /// Places of a curve.
 const CURVE_POINTS: usize = 81;
+/// Places of a surface on each of its axes.
+const SURFACE_POINTS: usize = 49;
+/// How far a surface reaches beyond the values of its sweep, as a share of their range.
+const BEYOND: f64 = 0.12;
 
 impl Config {
     /// The closed forms along a sweep; places without any are left out.
     pub fn curve(&self, sweep: &Sweep) -> Curve {
-        let points = dense(sweep).into_iter().filter_map(|value| self.curve_point(sweep, value).ok());
+        let points = dense(&sweep.parameter, &sweep.values, sweep.log, CURVE_POINTS, 0.0)
+            .into_iter()
+            .filter_map(|value| self.curve_point(sweep, value).ok());
         let of_samples = sweep.parameter.to_string() == "adaptation_samples";
         let crossing = || self.landscape().and_then(|landscape| landscape.crossing()).ok().flatten();
         Curve { points: points.collect(), crossing: if of_samples { crossing() } else { None } }
+    }
+
+    /// The ratio of the risks in closed form over the plane of a map; 1 where there is none.
+    pub fn surface(&self, sweep: &Sweep) -> Surface {
+        let Some(across) = &sweep.across else { return Surface::default() };
+        let axis = |parameter: &Parameter, values: &[f64], log| dense(parameter, values, log, SURFACE_POINTS, BEYOND);
+        let xs = axis(&sweep.parameter, &sweep.values, sweep.log);
+        let ys = axis(&across.parameter, &across.values, across.log);
+        let ratio = |x: f64, y: f64| {
+            let config = sweep.parameter.set(self, x).and_then(|config| across.parameter.set(&config, y)).ok()?;
+            Some(Comparison::of(&config.landscape().ok()?).ok()?.ratio())
+        };
+        let row = |y: &f64| xs.iter().map(|&x| ratio(x, *y).unwrap_or(1.0)).collect();
+        Surface { ratios: ys.iter().map(row).collect(), xs, ys }
     }
 
     fn curve_point(&self, sweep: &Sweep, value: f64) -> Result<CurvePoint, TheoryError> {
@@ -142,17 +176,18 @@ impl Config {
     }
 }
 
-/// Values from the least to the largest of a sweep, equally spaced on its axis, whole where they must be.
-fn dense(sweep: &Sweep) -> Vec<f64> {
-    let least = sweep.values.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = sweep.values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let along = |i: usize| i as f64 / (CURVE_POINTS - 1) as f64;
-    let value = |i: usize| match sweep.log && least > 0.0 {
+/// `count` places from the least to the largest of some values, and by a share `beyond` of that range to either side,
+/// equally spaced on their axis, whole where they must be.
+fn dense(parameter: &Parameter, values: &[f64], log: bool, count: usize, beyond: f64) -> Vec<f64> {
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let along = |i: usize| -beyond + (1.0 + 2.0 * beyond) * i as f64 / (count - 1) as f64;
+    let value = |i: usize| match log && least > 0.0 {
         true => least * (most / least).powf(along(i)),
         false => least + (most - least) * along(i),
     };
-    let round = |x: f64| if sweep.parameter.is_whole() { x.round() } else { x };
-    let mut values: Vec<f64> = (0..CURVE_POINTS).map(|i| round(value(i))).collect();
-    values.dedup();
-    values
+    let round = |x: f64| if parameter.is_whole() { x.round() } else { x };
+    let mut places: Vec<f64> = (0..count).map(|i| round(value(i))).collect();
+    places.dedup();
+    places
 }
