@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use maml_meta::{
     data::{Glyphs, ImageSet},
-    experiment::omniglot::{Config, Run},
+    experiment::{
+        Experiment,
+        omniglot::{Config, Run},
+    },
     parallel::Workers,
 };
 

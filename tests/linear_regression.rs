@@ -62,9 +62,12 @@ fn two_own_groups(config: &mut Config) {
     ];
 }
 
+/// A name, the number of checks, and a change to the smoke profile.
+type Case = (&'static str, usize, fn(&mut Config));
+
 #[test]
 fn the_engine_arrives_at_the_closed_forms() {
-    let cases: [(&str, usize, fn(&mut Config)); 6] = [
+    let cases: [Case; 6] = [
         ("base", 4, |_| ()),
         ("few samples, anisotropic", 4, |c| (c.adaptation_samples, c.condition, c.dim) = (7, 5.0, 4)),
         ("unequal shares", 4, |c| (c.hard_share, c.adaptation_samples) = (0.2, 20)),
