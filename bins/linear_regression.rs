@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use maml_landscape::{
-    arguments::{Profile, RunArguments, parse},
+    arguments::{RunArguments, parse},
     config,
-    drive::{Shown, restore, work},
+    drive::{Shown, drive},
     exit::{Exit, Failure, main_of},
     linear_regression_report::{json_of_closed_forms, print, print_closed_forms, theory_failure},
     manifest::{DataSource, Manifest},
     out::Out,
+    profiles,
     progress::Progress,
     run_folder::summary_text,
 };
@@ -48,28 +49,8 @@ fn main() -> ExitCode {
     })
 }
 
-fn built_in(profile: Profile) -> Vec<&'static str> {
-    vec![
-        include_str!("../experiments/linear_regression/hardness.toml"),
-        include_str!("../experiments/linear_regression/distance.toml"),
-        include_str!("../experiments/linear_regression/spread.toml"),
-        include_str!("../experiments/linear_regression/samples.toml"),
-        include_str!("../experiments/linear_regression/share.toml"),
-        include_str!("../experiments/linear_regression/convergence.toml"),
-        include_str!("../experiments/linear_regression/maps.toml"),
-        include_str!("../experiments/linear_regression/steps.toml"),
-        include_str!("../experiments/linear_regression/anisotropy.toml"),
-        include_str!("../experiments/linear_regression/base.toml"),
-        match profile {
-            Profile::Smoke => include_str!("../experiments/linear_regression/smoke.toml"),
-            Profile::Quick => include_str!("../experiments/linear_regression/quick.toml"),
-            Profile::Full => include_str!("../experiments/linear_regression/full.toml"),
-        },
-    ]
-}
-
 fn run(Arguments { run: arguments, theory }: &Arguments, out: &mut Out) -> Result<(), Failure> {
-    let mut config: Config = arguments.resolve(built_in)?;
+    let mut config: Config = arguments.resolve(profiles::linear_regression)?;
     config.seeds = arguments.seeds(&config.seeds)?;
     if *theory {
         let closed = ClosedForms::of(&config).map_err(|error| theory_failure(&error))?;
@@ -96,10 +77,7 @@ fn run(Arguments { run: arguments, theory }: &Arguments, out: &mut Out) -> Resul
         &experiment.config().seeds,
     );
     let folder = arguments.open_folder(experiment.config(), &manifest)?;
-    if arguments.resume.is_some() {
-        restore(&mut experiment, &folder, &mut progress)?;
-    }
-    work(&mut experiment, &folder, &mut progress)?;
+    drive(&mut experiment, &folder, &mut progress)?;
     let summary = experiment.summary();
     if arguments.json {
         out.text(summary_text(&summary)?)?;

@@ -4,14 +4,15 @@ use std::{process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use maml_landscape::{
-    arguments::{Profile, RunArguments, parse},
+    arguments::{RunArguments, parse},
     config,
-    drive::{Shown, restore, work},
+    drive::{Shown, drive},
     exit::{Failure, main_of},
     images::load_images,
     manifest::{DataSource, Manifest},
     omniglot_report::print,
     out::Out,
+    profiles,
     progress::Progress,
     run_folder::summary_text,
 };
@@ -44,16 +45,8 @@ fn main() -> ExitCode {
     })
 }
 
-fn built_in(profile: Profile) -> Vec<&'static str> {
-    vec![match profile {
-        Profile::Smoke => include_str!("../experiments/omniglot/smoke.toml"),
-        Profile::Quick => include_str!("../experiments/omniglot/quick.toml"),
-        Profile::Full => include_str!("../experiments/omniglot/full.toml"),
-    }]
-}
-
 fn run(arguments: &RunArguments, out: &mut Out) -> Result<(), Failure> {
-    let mut config: Config = arguments.resolve(built_in)?;
+    let mut config: Config = arguments.resolve(profiles::omniglot)?;
     config.seeds = arguments.seeds(&config.seeds)?;
     config.check().map_err(|sentence| Run::failure(&RunError::Config(sentence)))?;
     if arguments.print_config {
@@ -68,10 +61,7 @@ fn run(arguments: &RunArguments, out: &mut Out) -> Result<(), Failure> {
     let mut experiment = Run::new(config, images, workers).map_err(|error| Run::failure(&error))?;
     let manifest = Manifest::now("omniglot", isa.name(), threads, data, &experiment.config().seeds);
     let folder = arguments.open_folder(experiment.config(), &manifest)?;
-    if arguments.resume.is_some() {
-        restore(&mut experiment, &folder, &mut progress)?;
-    }
-    work(&mut experiment, &folder, &mut progress)?;
+    drive(&mut experiment, &folder, &mut progress)?;
     let summary = experiment.summary();
     if arguments.json {
         return out.text(summary_text(&summary)?);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use maml_landscape::{arguments::Profile, config, profiles};
 use maml_meta::{
     data::{Glyphs, ImageSet},
     experiment::{
@@ -11,8 +12,12 @@ use maml_meta::{
     parallel::Workers,
 };
 
+fn built_in(profile: Profile) -> Config {
+    config::resolve(&profiles::omniglot(profile), None, &[]).expect("a built-in config is valid")
+}
+
 fn smoke() -> Config {
-    toml::from_str(include_str!("../experiments/omniglot/smoke.toml")).expect("the built-in config is valid")
+    built_in(Profile::Smoke)
 }
 
 fn images() -> Arc<ImageSet> {
@@ -22,14 +27,8 @@ fn images() -> Arc<ImageSet> {
 
 #[test]
 fn every_built_in_profile_can_be_drawn() {
-    let profiles = [
-        include_str!("../experiments/omniglot/smoke.toml"),
-        include_str!("../experiments/omniglot/quick.toml"),
-        include_str!("../experiments/omniglot/full.toml"),
-    ];
-    for profile in profiles {
-        let config = toml::from_str(profile).expect("a built-in config is valid");
-        run(&config, &images(), 1);
+    for profile in [Profile::Smoke, Profile::Quick, Profile::Full] {
+        run(&built_in(profile), &images(), 1);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The linear-regression experiment: the engine reaches the closed forms, simulation agrees with them, and a run has
 //! the same bits on any number of threads and after a stop.
 
+use maml_landscape::{arguments::Profile, config, profiles};
 use maml_meta::{
     experiment::{
         Experiment,
@@ -9,22 +10,8 @@ use maml_meta::{
     parallel::Workers,
 };
 
-/// The smoke profile, made of the files that the binary is made of.
 fn smoke() -> Config {
-    let texts = [
-        include_str!("../experiments/linear_regression/hardness.toml"),
-        include_str!("../experiments/linear_regression/distance.toml"),
-        include_str!("../experiments/linear_regression/spread.toml"),
-        include_str!("../experiments/linear_regression/samples.toml"),
-        include_str!("../experiments/linear_regression/share.toml"),
-        include_str!("../experiments/linear_regression/convergence.toml"),
-        include_str!("../experiments/linear_regression/maps.toml"),
-        include_str!("../experiments/linear_regression/steps.toml"),
-        include_str!("../experiments/linear_regression/anisotropy.toml"),
-        include_str!("../experiments/linear_regression/base.toml"),
-        include_str!("../experiments/linear_regression/smoke.toml"),
-    ];
-    maml_landscape::config::resolve(&texts, None, &[]).expect("the built-in config is valid")
+    config::resolve(&profiles::linear_regression(Profile::Smoke), None, &[]).expect("the built-in config is valid")
 }
 
 /// Without sweeps: the check of the engine alone.

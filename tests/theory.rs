@@ -3,10 +3,13 @@
 #[path = "support/sampling.rs"]
 mod sampling;
 
-use maml_meta::theory::{
-    Adaptation, Comparison, Group, Landscape, Learner, Matrix, Moments, NormalEquations, TheoryError, Training, Vector,
-    estimation_risk,
-    wick::{Factor, expectation},
+use maml_meta::{
+    LearnerName,
+    theory::{
+        Adaptation, Comparison, Group, Landscape, Matrix, Moments, NormalEquations, TheoryError, Training, Vector,
+        estimation_risk,
+        wick::{Factor, expectation},
+    },
 };
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
@@ -185,7 +188,7 @@ fn the_difference_is_that_of_the_risks_for_any_landscape() {
         assert!((by_group - found.difference).abs() <= 1e-13 * found.nal.risk.total(), "case {case}");
         // No other initialisation is better than MAML's.
         let moved = &found.maml.minimiser + Vector::from_fn(5, |_, _| rng.random_range(-0.1..0.1));
-        assert!(found.distance_from(Learner::Maml, &moved) > 0.0);
+        assert!(found.distance_from(LearnerName::Maml, &moved) > 0.0);
     }
 }
 
@@ -350,12 +353,12 @@ fn empirical_minimisers_lie_as_far_from_the_population_as_predicted() {
                 maml.add_maml(&inner, &outer, landscape.adaptation.alpha);
             }
             for (distances, (learner, equations)) in
-                distances.iter_mut().zip([(Learner::Nal, nal), (Learner::Maml, maml)])
+                distances.iter_mut().zip([(LearnerName::Nal, nal), (LearnerName::Maml, maml)])
             {
                 distances.push(comparison.distance_from(learner, &equations.solve("a learner").unwrap()));
             }
         }
-        for (learner, distances) in Learner::BOTH.into_iter().zip(&distances) {
+        for (learner, distances) in LearnerName::BOTH.into_iter().zip(&distances) {
             let training = Training { tasks: tasks as f64, samples: outer as f64 };
             let predicted = estimation_risk(&landscape, learner, training).unwrap().unwrap();
             agrees(&format!("case {case}, K = {steps}, {learner:?}"), predicted, distances);

@@ -26,23 +26,23 @@ pub trait Shown: Experiment {
     fn failure(error: &Self::Error) -> Failure;
 }
 
-/// Brings an experiment to where the run in `folder` stopped, if it had saved anything.
+/// Brings an experiment to where the run in `folder` stopped, if it did, and advances it to its end.
 ///
 /// # Errors
-/// There are saved states and none is intact, or it is of another run.
-pub fn restore<E: Shown>(experiment: &mut E, folder: &RunFolder, progress: &mut Progress) -> Result<(), Failure> {
-    let Some(checkpoint) = folder.load_checkpoint(CHECKPOINT)? else { return Ok(()) };
-    if let Some(warning) = checkpoint.warning {
-        progress.note(&warning);
+/// There are saved states and none is intact, or it is of another run; the experiment cannot go on, the folder cannot be
+/// written, or the user asked to stop.
+pub fn drive<E: Shown>(experiment: &mut E, folder: &RunFolder, progress: &mut Progress) -> Result<(), Failure> {
+    if let Some(checkpoint) = folder.load_checkpoint(CHECKPOINT)? {
+        if let Some(warning) = checkpoint.warning {
+            progress.note(&warning);
+        }
+        experiment.restore(&checkpoint.bytes).map_err(|error| E::failure(&error))?;
     }
-    experiment.restore(&checkpoint.bytes).map_err(|error| E::failure(&error))
+    work(experiment, folder, progress)
 }
 
 /// Advances an experiment to its end, saving on the way and before every early end.
-///
-/// # Errors
-/// The experiment cannot go on, the folder cannot be written, or the user asked to stop.
-pub fn work<E: Shown>(experiment: &mut E, folder: &RunFolder, progress: &mut Progress) -> Result<(), Failure> {
+fn work<E: Shown>(experiment: &mut E, folder: &RunFolder, progress: &mut Progress) -> Result<(), Failure> {
     let stop = StopFlag::on_signals()?;
     let mut saved = Instant::now();
     let (mut stage, mut tasks) = (String::new(), 0);

@@ -75,6 +75,13 @@ fn empty_and_single_things_are_drawn() {
 }
 
 #[test]
+fn a_letter_below_a_letter_is_set_as_such_and_a_name_is_not() {
+    let set = svg::with_subscripts("<text>ρ_H / ρ_E, r_H = 1, own_landscape, a_b_c</text>");
+    assert_eq!(set.matches("<tspan dy=\"0.25em\"").count(), 3, "{set}");
+    assert!(set.contains("own_landscape") && set.contains("a_b_c") && set.starts_with("<text>ρ<tspan"), "{set}");
+}
+
+#[test]
 fn ticks_are_short() {
     let ticks = [0.1 + 0.2, 5000.0, 0.05, 1.0, 0.0, 1e-5, -2.5, 100_000.0].map(tick);
     assert_eq!(ticks, ["0.3", "5000", "0.05", "1", "0", "1e-5", "-2.5", "1e5"]);

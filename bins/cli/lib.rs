@@ -17,6 +17,7 @@
 //! | [`isa`] | the kernel path, pinned once |
 //! | [`linear_regression_report`], [`omniglot_report`] | the files and tables of one experiment |
 //! | [`out`] | the only way to stdout |
+//! | [`profiles`] | the built-in configs |
 //! | [`progress`] | what a run says on stderr while it works |
 //! | [`table`] | aligned tables with their intervals named |
 //! | [`stop`] | Ctrl-C: save and stop, then stop at once |
@@ -40,6 +41,7 @@ pub mod linear_regression_report;
 pub mod manifest;
 pub mod omniglot_report;
 pub mod out;
+pub mod profiles;
 pub mod progress;
 pub mod run_folder;
 pub mod stop;

@@ -1,8 +1,8 @@
 //! The figures of the linear-regression experiment: a sweep, or a map, each.
 
 use maml_meta::{
+    LearnerName,
     experiment::linear_regression::{Config, Gain, Measure, Point, Run, Sweep},
-    theory::Learner,
 };
 
 use crate::figure::{Axes, Axis, Curve, Figure, Map, Mark, Panel, Role, Sample, Samples};
@@ -38,10 +38,10 @@ fn caption(config: &Config, sweep: &Sweep, protocol: Vec<String>) -> String {
     format!("{shown} What is on no axis stays at the base. {}", protocol.join(" "))
 }
 
-fn role(learner: Learner) -> Role {
+fn role(learner: LearnerName) -> Role {
     match learner {
-        Learner::Nal => Role::Nal,
-        Learner::Maml => Role::Maml,
+        LearnerName::Nal => Role::Nal,
+        LearnerName::Maml => Role::Maml,
     }
 }
 
@@ -50,9 +50,9 @@ fn lines(config: &Config, sweep: &Sweep, points: &[&Point], gains: &[&Gain]) -> 
     let curve = config.curve(sweep);
     let x = || Axis { label: sweep.parameter.label(), log: sweep.log };
     let crossing = curve.crossing.map(|m| Mark::Vertical(m, format!("predicted crossing, m = {m:.2}")));
-    let of_learner = |learner: Learner| {
+    let of_learner = |learner: LearnerName| {
         let line = curve.points.iter().filter_map(|p| Some((p.value, p.learners[learner as usize]?)));
-        let mine = points.iter().filter(|point| point.learner == learner);
+        let mine = points.iter().filter(|point| point.learner == learner.name());
         let sample = |p: &&Point| Sample { x: p.value, y: p.mean, low: p.ci_low, high: p.ci_high };
         (
             Curve { role: role(learner), points: line.collect() },
@@ -63,7 +63,7 @@ fn lines(config: &Config, sweep: &Sweep, points: &[&Point], gains: &[&Gain]) -> 
         Measure::Risk => ("Excess risk after adaptation", "E(w) (loss units)"),
         Measure::Estimation => ("Distance from the population's solution", "½ (ŵ − w)ᵀ E[M] (ŵ − w) (loss units)"),
     };
-    let (curves, samples) = Learner::BOTH.map(of_learner).into_iter().unzip();
+    let (curves, samples) = LearnerName::BOTH.map(of_learner).into_iter().unzip();
     let first = Axes {
         title: title.into(),
         x: x(),

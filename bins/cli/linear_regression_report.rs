@@ -1,10 +1,11 @@
 //! The files and tables of the linear-regression experiment.
 
 use maml_meta::{
+    LearnerName,
     experiment::linear_regression::{
         CellError, Claim, ClosedForms, EngineError, EngineResult, Gain, Measure, Point, Run, RunError, Side, Summary,
     },
-    theory::{Learner, TheoryError},
+    theory::TheoryError,
 };
 
 use crate::{
@@ -76,7 +77,7 @@ pub fn print_closed_forms(closed: &ClosedForms, out: &mut Out) -> Result<(), Fai
     let of_groups: Vec<String> = closed.nal.groups.iter().map(|group| format!("E, {}", group.name)).collect();
     header.extend(of_groups.iter().map(String::as_str));
     let mut table = Table::new("Excess risk after adaptation, closed form (the middle columns are its parts)", &header);
-    for (learner, side) in Learner::BOTH.into_iter().zip([&closed.nal, &closed.maml]) {
+    for (learner, side) in LearnerName::BOTH.into_iter().zip([&closed.nal, &closed.maml]) {
         let parts = [side.excess_risk, side.parts.distance, side.parts.spread, side.parts.noise];
         let numbers = parts.into_iter().chain(side.groups.iter().map(|group| group.excess_risk));
         table.row(std::iter::once(learner.name().to_string()).chain(numbers.map(|x| format!("{x:.6}"))));

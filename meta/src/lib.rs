@@ -11,6 +11,7 @@ pub mod atomic;
 pub mod checkpoint;
 pub mod data;
 pub mod experiment;
+mod learner;
 pub mod maml;
 pub mod model;
 pub mod nal;
@@ -23,6 +24,7 @@ pub mod task;
 pub mod theory;
 pub mod train;
 
+pub use learner::LearnerName;
 pub use maml_autograd::Isa;
 pub use params::Params;
 pub use rng::{Purpose, rng};

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Shades between the least and the greatest value.
-const SHADES: usize = 24;
+const SHADES: usize = 16;
 
 /// Values that a contour may have, if they lie within the map.
 const CONTOURS: [f64; 10] = [1.01, 1.1, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0];
@@ -70,7 +70,9 @@ impl Map {
             let distances = taken.map(|other| (at.0 - other.0).powi(2) + (at.1 - other.1).powi(2));
             distances.chain([at.0.powi(2), (1.0 - at.0).powi(2), (1.0 - at.1).powi(2)]).fold(f64::INFINITY, f64::min)
         };
-        let (px, py) = self.crossings(level).max_by(|a, b| room(a).total_cmp(&room(b)))?;
+        // At the frame half of it would be cut off.
+        let inside = |&at: &(f64, f64)| (0.04..0.96).contains(&place(at).0) && place(at).1 < 0.94;
+        let (px, py) = self.crossings(level).filter(inside).max_by(|a, b| room(a).total_cmp(&room(b)))?;
         Some(TextAnnotation::new(tick((level.exp() * 100.0).round() / 100.0), px, py).with_font_size(11))
     }
 

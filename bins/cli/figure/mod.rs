@@ -153,7 +153,7 @@ impl Figure {
             }
         }
         let drawn = svg::numbered(&SvgBackend.render_scene(&grid.render()));
-        svg::with_foot(&drawn, &roles, &self.caption)
+        svg::with_subscripts(&svg::with_foot(&drawn, &roles, &self.caption))
     }
 }
 

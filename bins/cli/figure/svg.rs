@@ -38,7 +38,9 @@ pub(super) fn with_foot(svg: &str, roles: &[Role], caption: &str) -> String {
     let row = |(i, line): (usize, &String)| text(SIDE, top + LINE * i as f64, line);
     let rows: String = lines.iter().enumerate().map(row).collect();
     let taller = top + LINE * lines.len() as f64;
-    let resized = svg.replacen(&format!(r#"height="{height}""#), &format!(r#"height="{taller}""#), 1);
+    // With a view box the picture can be shown at any size.
+    let size = format!(r#"height="{taller}" viewBox="0 0 {width} {taller}""#);
+    let resized = svg.replacen(&format!(r#"height="{height}""#), &size, 1);
     resized.replacen("</svg>", &format!("{}{rows}</svg>", legend(roles, width, height + 0.7 * LINE)), 1)
 }
 
@@ -90,4 +92,30 @@ fn broken(text: &str, letters: usize) -> Vec<String> {
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// Sets `ρ_H`, a letter with a letter below it, as such wherever it stands in a text of the picture.
+pub(super) fn with_subscripts(svg: &str) -> String {
+    let letters: Vec<char> = svg.chars().collect();
+    let mut set = String::with_capacity(svg.len());
+    for (i, &letter) in letters.iter().enumerate() {
+        let at = |j: Option<usize>| j.and_then(|j| letters.get(j)).copied().unwrap_or(' ');
+        // A mark at i is the underscore of a symbol if both of its letters stand alone.
+        let is_mark = |j: Option<usize>| {
+            let near = |step: isize| at(j.and_then(|j| j.checked_add_signed(step)));
+            let alone = !near(-2).is_alphanumeric() && !near(2).is_alphanumeric() && near(2) != '_';
+            near(0) == '_' && near(-1).is_alphabetic() && near(1).is_alphabetic() && alone
+        };
+        if is_mark(Some(i)) {
+            continue;
+        }
+        if is_mark(i.checked_sub(1)) {
+            // What follows returns to the line: a shift holds for all that comes after it.
+            set +=
+                &format!(r#"<tspan dy="0.25em" font-size="75%">{letter}</tspan><tspan dy="-0.19em">&#8203;</tspan>"#);
+        } else {
+            set.push(letter);
+        }
+    }
+    set
 }

@@ -1,11 +1,12 @@
 //! How far the minimisers found from n tasks lie from those of the population, to first order in 1/n.
 
 use super::{
-    Comparison, Group, Landscape, Learner, Matrix, TheoryError,
+    Comparison, Group, Landscape, Matrix, TheoryError,
     linear::solve,
     solution::mixture,
     wick::{Factor, expectation},
 };
+use crate::LearnerName;
 
 /// The data that a learner is trained on.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -26,27 +27,27 @@ pub struct Training {
 /// As for [`Comparison::of`].
 pub fn estimation_risk(
     landscape: &Landscape,
-    learner: Learner,
+    learner: LearnerName,
     training: Training,
 ) -> Result<Option<f64>, TheoryError> {
     let comparison = Comparison::of(landscape)?;
-    if learner == Learner::Maml && landscape.adaptation.steps > 1 {
+    if learner == LearnerName::Maml && landscape.adaptation.steps > 1 {
         return Ok(None);
     }
     let score = |group: &Group| {
         let apart = &comparison.solution(learner).minimiser - &group.centre;
         let around = &apart * apart.transpose() + &group.spread;
         match learner {
-            Learner::Nal => nal_score(landscape, group, &around, training),
-            Learner::Maml => maml_score(landscape, group, &around, training),
+            LearnerName::Nal => nal_score(landscape, group, &around, training),
+            LearnerName::Maml => maml_score(landscape, group, &around, training),
         }
     };
     let scores: Vec<Matrix> = landscape.groups.iter().map(score).collect();
     let variance = mixture(landscape, &scores.iter().collect::<Vec<_>>());
     let covariances: Vec<&Matrix> = landscape.groups.iter().map(|group| &group.covariance).collect();
     let objective = match learner {
-        Learner::Nal => mixture(landscape, &covariances),
-        Learner::Maml => comparison.curvature.clone(),
+        LearnerName::Nal => mixture(landscape, &covariances),
+        LearnerName::Maml => comparison.curvature.clone(),
     };
     let invert = |columns: &Matrix| -> Result<Matrix, TheoryError> {
         let solved =

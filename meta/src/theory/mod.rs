@@ -25,7 +25,7 @@ pub use empirical::{Moments, NormalEquations};
 pub use estimation::{Training, estimation_risk};
 pub use landscape::{Adaptation, Adapted, Group, Landscape};
 pub use linear::{TheoryError, symmetric_root};
-pub use solution::{Comparison, Learner, Risk, Solution};
+pub use solution::{Comparison, Risk, Solution};
 
 /// A dense matrix of the theory.
 pub type Matrix = nalgebra::DMatrix<f64>;

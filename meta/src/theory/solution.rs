@@ -3,30 +3,7 @@
 use serde::Serialize;
 
 use super::{Adapted, Landscape, Matrix, TheoryError, Vector, linear::solve};
-
-/// Who chooses the initialisation.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-pub enum Learner {
-    /// Non-adaptive learning: min_w E_i f_i(w).
-    #[serde(rename = "NAL")]
-    Nal,
-    /// min_w E_i E_D f_i(w after adaptation to D).
-    #[serde(rename = "MAML")]
-    Maml,
-}
-
-impl Learner {
-    /// Both, in the order of all tables.
-    pub const BOTH: [Self; 2] = [Self::Nal, Self::Maml];
-
-    /// The word in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Nal => "NAL",
-            Self::Maml => "MAML",
-        }
-    }
-}
+use crate::LearnerName;
 
 /// An excess post-adaptation risk, E f_i(w_K) − f_i(w_i*), by its causes.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
@@ -93,10 +70,10 @@ impl Comparison {
     }
 
     /// One learner's side.
-    pub fn solution(&self, learner: Learner) -> &Solution {
+    pub fn solution(&self, learner: LearnerName) -> &Solution {
         match learner {
-            Learner::Nal => &self.nal,
-            Learner::Maml => &self.maml,
+            LearnerName::Nal => &self.nal,
+            LearnerName::Maml => &self.maml,
         }
     }
 
@@ -107,7 +84,7 @@ impl Comparison {
 
     /// ½ (w − w_learner)ᵀ E\[M_i\] (w − w_learner): how far an initialisation lies from a learner's, in the metric of
     /// the post-adaptation risk. For MAML it is what w costs more than the best.
-    pub fn distance_from(&self, learner: Learner, w: &Vector) -> f64 {
+    pub fn distance_from(&self, learner: LearnerName, w: &Vector) -> f64 {
         let apart = w - &self.solution(learner).minimiser;
         0.5 * apart.dot(&(&self.curvature * &apart))
     }

@@ -6,9 +6,10 @@ use sha2::{Digest, Sha256};
 
 use super::config::{Config, Measure, Sweep};
 use crate::{
+    LearnerName,
     maml::{InnerLoop, adapt},
     task::regression::{Batches, RegressionTask, RegressionTasks, moments},
-    theory::{Comparison, Landscape, Learner, NormalEquations, TheoryError, Vector, estimation_risk},
+    theory::{Comparison, Landscape, NormalEquations, TheoryError, Vector, estimation_risk},
 };
 
 /// A value of a sweep's parameter (of two parameters, in a map), and the landscape there.
@@ -100,7 +101,7 @@ impl Cell {
         let landscape = config.landscape()?;
         let mut estimation = [None; 2];
         if sweep.measure == Measure::Estimation {
-            for (found, learner) in estimation.iter_mut().zip(Learner::BOTH) {
+            for (found, learner) in estimation.iter_mut().zip(LearnerName::BOTH) {
                 *found = estimation_risk(&landscape, learner, config.training())?;
             }
         }
@@ -122,7 +123,7 @@ impl Cell {
     }
 
     /// What the closed form says of a learner here.
-    pub fn theory(&self, learner: Learner) -> Option<f64> {
+    pub fn theory(&self, learner: LearnerName) -> Option<f64> {
         match self.measure {
             Measure::Risk => Some(self.comparison.solution(learner).risk.total()),
             Measure::Estimation => self.estimation[learner as usize],
@@ -130,7 +131,7 @@ impl Cell {
     }
 
     /// What a seed's draw says of a learner here: for risks the mean over the mixture.
-    pub fn measured(&self, draw: &Draw, learner: Learner) -> f64 {
+    pub fn measured(&self, draw: &Draw, learner: LearnerName) -> f64 {
         match self.measure {
             Measure::Estimation => draw.distances[learner as usize],
             Measure::Risk => {
@@ -144,13 +145,13 @@ impl Cell {
     pub(super) fn draw(&self, seed: u64) -> Result<Draw, CellError> {
         let solutions = self.train(seed).map_err(|source| CellError::Theory { seed, source })?;
         let [nal, maml] = &solutions;
-        let distance = |learner: Learner, w: &Vector| self.comparison.distance_from(learner, w);
+        let distance = |learner: LearnerName, w: &Vector| self.comparison.distance_from(learner, w);
         let lean = self.direction.as_ref().map(|way| (maml - nal).dot(way) / way.dot(way));
         let risks = match self.measure {
             Measure::Risk => self.judge(seed, &solutions)?,
             Measure::Estimation => Default::default(),
         };
-        Ok(Draw { risks, distances: [distance(Learner::Nal, nal), distance(Learner::Maml, maml)], lean })
+        Ok(Draw { risks, distances: [distance(LearnerName::Nal, nal), distance(LearnerName::Maml, maml)], lean })
     }
 
     fn train(&self, seed: u64) -> Result<[Vector; 2], TheoryError> {
@@ -179,7 +180,7 @@ impl Cell {
             let mut sums = [0.0; 2];
             for index in 0..self.test_tasks {
                 let task = self.tasks.test_task(seed, self.place, place, index, batches);
-                for ((sum, start), learner) in sums.iter_mut().zip(&starts).zip(Learner::BOTH) {
+                for ((sum, start), learner) in sums.iter_mut().zip(&starts).zip(LearnerName::BOTH) {
                     let adapted = adapt(&task.data.support, start, inner);
                     let pairs = adapted[0].as_slice().iter().zip(task.solution.as_slice());
                     let apart =

@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::config::{Config, EngineCheck};
 use crate::{
-    Params,
+    LearnerName, Params,
     maml::{InnerLoop, Order, Task},
     model::Model,
     nal::Empirical,
     optim::Optimizer,
     parallel::Workers,
     task::regression::{FixedTasks, RegressionTasks, moments},
-    theory::{Comparison, Group, Landscape, Learner, Matrix, NormalEquations, TheoryError, Vector, symmetric_root},
+    theory::{Comparison, Group, Landscape, Matrix, NormalEquations, TheoryError, Vector, symmetric_root},
     train::{self, Diverged, TaskSource, mean_gradient},
 };
 
@@ -51,9 +51,9 @@ pub enum EngineError {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Check {
     /// The expectation over all data, written as a finite sum.
-    Population(Learner),
+    Population(LearnerName),
     /// The first tasks of the first seed.
-    Sampled(Learner),
+    Sampled(LearnerName),
 }
 
 /// Inputs beyond this length would need too many tasks for an exact expectation.
@@ -67,8 +67,8 @@ impl Check {
     pub(super) fn all(config: &Config) -> Vec<Self> {
         // The expectation over two batches would need a sum over pairs of them.
         let population = config.inner_steps <= 1 && config.dim <= LONGEST_POPULATION;
-        let population = Learner::BOTH.map(Self::Population).into_iter().filter(|_| population);
-        let all = population.chain(Learner::BOTH.map(Self::Sampled));
+        let population = LearnerName::BOTH.map(Self::Population).into_iter().filter(|_| population);
+        let all = population.chain(LearnerName::BOTH.map(Self::Sampled));
         all.filter(|_| config.engine.enabled).collect()
     }
 
@@ -81,8 +81,8 @@ impl Check {
             Self::Population(learner) => {
                 let comparison = Comparison::of(&landscape)?;
                 let curvature = match learner {
-                    Learner::Maml => comparison.curvature.clone(),
-                    Learner::Nal => {
+                    LearnerName::Maml => comparison.curvature.clone(),
+                    LearnerName::Nal => {
                         let groups = landscape.groups.iter().map(|group| &group.covariance * group.share);
                         groups.sum()
                     }
@@ -110,13 +110,13 @@ struct Goal {
 }
 
 impl Goal {
-    fn empirical(source: &FixedTasks, learner: Learner, landscape: &Landscape) -> Result<Self, TheoryError> {
+    fn empirical(source: &FixedTasks, learner: LearnerName, landscape: &Landscape) -> Result<Self, TheoryError> {
         let mut equations = NormalEquations::new(landscape.dim());
         for task in &source.0 {
             let (inner, outer) = (task.support.iter().map(moments).collect::<Vec<_>>(), moments(&task.query));
             match learner {
-                Learner::Nal => equations.add_nal(inner.iter().chain([&outer])),
-                Learner::Maml => equations.add_maml(&inner, &outer, landscape.adaptation.alpha),
+                LearnerName::Nal => equations.add_nal(inner.iter().chain([&outer])),
+                LearnerName::Maml => equations.add_maml(&inner, &outer, landscape.adaptation.alpha),
             }
         }
         Ok(Self { minimiser: equations.solve(learner.name())?, curvature: equations.curvature(source.0.len()) })
@@ -125,7 +125,7 @@ impl Goal {
     fn reach(
         &self,
         data: &str,
-        learner: Learner,
+        learner: LearnerName,
         landscape: &Landscape,
         check: &EngineCheck,
         start: Params<f64>,
@@ -134,8 +134,8 @@ impl Goal {
     ) -> Result<EngineResult, EngineError> {
         let inner = InnerLoop { alpha: landscape.adaptation.alpha, steps: landscape.adaptation.steps };
         let objective = match learner {
-            Learner::Nal => train::Learner::Nal,
-            Learner::Maml => train::Learner::Maml(inner, Order::Second),
+            LearnerName::Nal => train::Learner::Nal,
+            LearnerName::Maml => train::Learner::Maml(inner, Order::Second),
         };
         let eigenvalues = self.curvature.clone().symmetric_eigenvalues();
         // The fastest constant step on a quadratic.

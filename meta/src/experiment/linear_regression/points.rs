@@ -8,8 +8,8 @@ use super::{
     run::Run,
 };
 use crate::{
+    LearnerName,
     stats::{Estimate, mean_interval_at},
-    theory::Learner,
 };
 
 /// A simulated point of a figure, beside its closed form.
@@ -26,7 +26,7 @@ pub struct Point {
     /// Its value.
     pub across_value: Option<f64>,
     /// "NAL" or "MAML".
-    pub learner: Learner,
+    pub learner: &'static str,
     /// What is measured.
     pub measure: Measure,
     /// The closed form; none where there is none.
@@ -92,7 +92,7 @@ pub struct Row {
     /// The seed.
     pub seed: u64,
     /// "NAL" or "MAML".
-    pub learner: Learner,
+    pub learner: &'static str,
     /// What is measured.
     pub measure: Measure,
     /// What it came to.
@@ -118,7 +118,7 @@ pub struct Agreement {
 
 /// ln E(NAL) − ln E(MAML) of a draw.
 pub(super) fn log_gain(cell: &Cell, draw: &Draw) -> f64 {
-    (cell.measured(draw, Learner::Nal) / cell.measured(draw, Learner::Maml)).ln()
+    (cell.measured(draw, LearnerName::Nal) / cell.measured(draw, LearnerName::Maml)).ln()
 }
 
 /// The names of what varies at a cell.
@@ -131,7 +131,7 @@ impl Run {
     /// The simulated points, cell by cell, NAL before MAML.
     pub fn points(&self) -> Vec<Point> {
         let of_cell = |(cell, draws): (&Cell, &[Draw])| {
-            Learner::BOTH.map(|learner| {
+            LearnerName::BOTH.map(|learner| {
                 let (parameter, across_parameter) = names(self.config(), cell);
                 let samples: Vec<f64> = draws.iter().map(|draw| cell.measured(draw, learner)).collect();
                 let Estimate { mean, low, high, n, .. } = mean_interval_at(&samples, self.config().level);
@@ -142,7 +142,7 @@ impl Run {
                     value: cell.value,
                     across_parameter,
                     across_value: cell.across,
-                    learner,
+                    learner: learner.name(),
                     measure: cell.measure,
                     theory: cell.theory(learner),
                     mean,
@@ -164,7 +164,8 @@ impl Run {
                 mean_interval_at(&draws.iter().map(of).collect::<Vec<_>>(), self.config().level)
             };
             let ratio = interval(&|draw| log_gain(cell, draw));
-            let difference = interval(&|draw| cell.measured(draw, Learner::Nal) - cell.measured(draw, Learner::Maml));
+            let difference =
+                interval(&|draw| cell.measured(draw, LearnerName::Nal) - cell.measured(draw, LearnerName::Maml));
             Gain {
                 sweep: cell.sweep.clone(),
                 parameter,
@@ -190,7 +191,7 @@ impl Run {
         let mut rows = Vec::new();
         for (cell, draws) in self.finished() {
             for (draw, &seed) in draws.iter().zip(&self.config().seeds) {
-                for learner in Learner::BOTH {
+                for learner in LearnerName::BOTH {
                     let (parameter, across_parameter) = names(self.config(), cell);
                     let groups = draw.risks[learner as usize].iter();
                     let by_group: Vec<String> = groups.map(|r| r.map_or("-".into(), |r| r.to_string())).collect();
@@ -201,7 +202,7 @@ impl Run {
                         across_parameter,
                         across_value: cell.across,
                         seed,
-                        learner,
+                        learner: learner.name(),
                         measure: cell.measure,
                         result: cell.measured(draw, learner),
                         by_group: by_group.join(" "),

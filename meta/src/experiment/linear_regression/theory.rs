@@ -6,7 +6,10 @@ use super::{
     config::{Config, Measure, Sweep},
     parameter::Parameter,
 };
-use crate::theory::{Comparison, Landscape, Learner, Risk, Solution, TheoryError, estimation_risk};
+use crate::{
+    LearnerName,
+    theory::{Comparison, Group, Landscape, Risk, Solution, TheoryError, estimation_risk},
+};
 
 /// Both learners in one environment.
 #[derive(Clone, Debug, Serialize)]
@@ -59,12 +62,10 @@ impl ClosedForms {
     pub fn of(config: &Config) -> Result<Self, TheoryError> {
         let landscape = config.landscape()?;
         let comparison = Comparison::of(&landscape)?;
-        let side = |learner: Learner| -> Result<Side, TheoryError> {
+        let side = |learner: LearnerName| -> Result<Side, TheoryError> {
             let Solution { minimiser, risk, by_group } = comparison.solution(learner);
-            let of_group = |(group, risk): (&crate::theory::Group, &Risk)| SideGroup {
-                name: group.name.clone(),
-                excess_risk: risk.total(),
-            };
+            let of_group =
+                |(group, risk): (&Group, &Risk)| SideGroup { name: group.name.clone(), excess_risk: risk.total() };
             Ok(Side {
                 minimiser: minimiser.iter().copied().collect(),
                 excess_risk: risk.total(),
@@ -74,8 +75,8 @@ impl ClosedForms {
             })
         };
         Ok(Self {
-            nal: side(Learner::Nal)?,
-            maml: side(Learner::Maml)?,
+            nal: side(LearnerName::Nal)?,
+            maml: side(LearnerName::Maml)?,
             difference: comparison.difference,
             ratio: comparison.ratio(),
             crossing_m: landscape.crossing()?,
@@ -88,7 +89,7 @@ fn notes(landscape: &Landscape) -> Vec<String> {
     let alpha = landscape.adaptation.alpha;
     let stretched = landscape.groups.iter().map(|group| (group, group.stretch(alpha)));
     let beyond = stretched.filter(|(_, stretch)| *stretch > 2.0);
-    let sentence = |(group, stretch): (&crate::theory::Group, f64)| {
+    let sentence = |(group, stretch): (&Group, f64)| {
         format!(
             "group `{}`: alpha times the largest eigenvalue of its covariance is {stretch:.3}, beyond 2: every step of \
              gradient descent leads away from the solution there",
@@ -132,7 +133,7 @@ pub struct Surface {
 /// Places of a curve.
 const CURVE_POINTS: usize = 81;
 /// Places of a surface on each of its axes.
-const SURFACE_POINTS: usize = 49;
+const SURFACE_POINTS: usize = 33;
 /// How far a surface reaches beyond the values of its sweep, as a share of their range.
 const BEYOND: f64 = 0.12;
 
@@ -166,7 +167,7 @@ impl Config {
         let landscape = config.landscape()?;
         let comparison = Comparison::of(&landscape)?;
         let mut learners = [None; 2];
-        for learner in Learner::BOTH {
+        for learner in LearnerName::BOTH {
             learners[learner as usize] = match sweep.measure {
                 Measure::Risk => Some(comparison.solution(learner).risk.total()),
                 Measure::Estimation => estimation_risk(&landscape, learner, config.training())?,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    LearnerName,
     maml::{InnerLoop, Order},
     optim::Optimizer,
     task::{EpisodeSpec, Labels, LandscapeSpec},
@@ -144,26 +145,6 @@ pub struct Landscape {
     pub adaptation: Adaptation,
     /// How both learners are trained.
     pub training: Training,
-}
-
-/// Who is trained.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LearnerName {
-    /// Non-adaptive learning.
-    Nal,
-    /// Model-agnostic meta-learning.
-    Maml,
-}
-
-impl LearnerName {
-    /// The word in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Nal => "NAL",
-            Self::Maml => "MAML",
-        }
-    }
 }
 
 impl Adaptation {

@@ -5,11 +5,12 @@ use std::{ops::Range, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    config::{Config, LearnerName, SettingName},
+    config::{Config, SettingName},
     summary::Summary,
     tasks::{Kind, Tasks, TasksError},
 };
 use crate::{
+    LearnerName,
     checkpoint::{self, CheckpointError},
     data::ImageSet,
     experiment::{Experiment, Progress},

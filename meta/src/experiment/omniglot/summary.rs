@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use super::{
-    config::{Config, LearnerName, SettingName},
+    config::{Config, SettingName},
     run::Scores,
 };
 use crate::{
+    LearnerName,
     data::ImageSet,
     optim::Optimizer,
     stats::{Estimate, Verdict, mean_interval_at},
