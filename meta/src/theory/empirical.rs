@@ -1,6 +1,6 @@
 //! Both learners' minimisers from the data of n tasks: normal equations, built up task by task.
 
-use super::{Matrix, TheoryError, Vector, linear::solve};
+use super::{Matrix, TheoryError, Vector, linear::Factors};
 
 /// All that a quadratic loss keeps of a batch: f̂(w) = ½ (wᵀ G w − 2 wᵀ h + …) / n.
 #[derive(Clone, PartialEq, Debug)]
@@ -62,6 +62,6 @@ impl NormalEquations {
     /// # Errors
     /// The data do not determine it.
     pub fn solve(&self, what: &'static str) -> Result<Vector, TheoryError> {
-        solve(&self.curvature(1), &self.moment, what, "of the normal equations")
+        Ok(Factors::of(&self.curvature(1), what, "of the normal equations")?.solve(&self.moment))
     }
 }

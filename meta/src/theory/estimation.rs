@@ -2,7 +2,7 @@
 
 use super::{
     Comparison, Group, Landscape, Matrix, TheoryError,
-    linear::solve,
+    linear::Factors,
     solution::mixture,
     wick::{Factor, expectation},
 };
@@ -49,13 +49,9 @@ pub fn estimation_risk(
         LearnerName::Nal => mixture(landscape, &covariances),
         LearnerName::Maml => comparison.curvature.clone(),
     };
-    let invert = |columns: &Matrix| -> Result<Matrix, TheoryError> {
-        let solved =
-            columns.column_iter().map(|b| solve(&objective, &b.into_owned(), learner.name(), "of the objective"));
-        Ok(Matrix::from_columns(&solved.collect::<Result<Vec<_>, _>>()?))
-    };
+    let factors = Factors::of(&objective, learner.name(), "of the objective")?;
     // A⁻¹ V A⁻¹ = A⁻¹ (A⁻¹ V)ᵀ, V being symmetric.
-    let covariance = invert(&invert(&variance)?.transpose())?;
+    let covariance = factors.solve_columns(&factors.solve_columns(&variance).transpose());
     Ok(Some(comparison.curvature.component_mul(&covariance).sum() / (2.0 * training.tasks)))
 }
 

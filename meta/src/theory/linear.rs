@@ -1,5 +1,7 @@
 //! Symmetric positive systems, and what is said when they have no answer.
 
+use nalgebra::{Cholesky, Dyn};
+
 use super::{Matrix, Vector};
 
 /// Why a closed form has no value here.
@@ -38,26 +40,44 @@ pub enum TheoryError {
     },
 }
 
-/// The solution of A w = b for a symmetric positive definite A, by Cholesky's factors of D A D with D = diag(A)^(−½).
+/// A symmetric positive definite A, by Cholesky's factors of D A D with D = diag(A)^(−½).
 ///
-/// The scaling makes the answer independent of the units of each coordinate: a diagonal A of any condition number is
-/// solved exactly.
-pub(super) fn solve(a: &Matrix, b: &Vector, what: &'static str, matrix: &'static str) -> Result<Vector, TheoryError> {
-    let singular = |ratio| TheoryError::Singular { what, matrix, ratio };
-    let scale = a.diagonal().map(|x| 1.0 / x.sqrt());
-    if !scale.iter().all(|x| x.is_finite() && *x > 0.0) {
-        return Err(singular(0.0));
+/// The scaling makes solutions independent of the units of each coordinate: a diagonal A of any condition number is solved
+/// exactly.
+pub(super) struct Factors<'a> {
+    matrix: &'a Matrix,
+    scale: Vector,
+    cholesky: Cholesky<f64, Dyn>,
+}
+
+impl<'a> Factors<'a> {
+    /// Factors `a`, or says whose minimiser is not unique.
+    pub(super) fn of(a: &'a Matrix, what: &'static str, matrix: &'static str) -> Result<Self, TheoryError> {
+        let singular = |ratio| TheoryError::Singular { what, matrix, ratio };
+        let scale = a.diagonal().map(|x| 1.0 / x.sqrt());
+        if !scale.iter().all(|x| x.is_finite() && *x > 0.0) {
+            return Err(singular(0.0));
+        }
+        let scaled = Matrix::from_fn(a.nrows(), a.ncols(), |i, j| scale[i] * a[(i, j)] * scale[j]);
+        let eigenvalues = scaled.clone().symmetric_eigenvalues();
+        let ratio = eigenvalues.min() / eigenvalues.max();
+        let trusted = a.nrows() as f64 * 16.0 * f64::EPSILON;
+        let cholesky = scaled.cholesky().filter(|_| ratio > trusted).ok_or_else(|| singular(ratio))?;
+        Ok(Self { matrix: a, scale, cholesky })
     }
-    let scaled = Matrix::from_fn(a.nrows(), a.ncols(), |i, j| scale[i] * a[(i, j)] * scale[j]);
-    let eigenvalues = scaled.clone().symmetric_eigenvalues();
-    let ratio = eigenvalues.min() / eigenvalues.max();
-    let trusted = a.nrows() as f64 * 16.0 * f64::EPSILON;
-    let factors = scaled.cholesky().filter(|_| ratio > trusted).ok_or_else(|| singular(ratio))?;
-    let apply = |right: &Vector| factors.solve(&right.component_mul(&scale)).component_mul(&scale);
-    let w = apply(b);
-    // One step of refinement takes the rounding of the factors out.
-    let rest = b - a * &w;
-    Ok(&w + apply(&rest))
+
+    /// The w of A w = b. One step of refinement takes the rounding of the factors out.
+    pub(super) fn solve(&self, b: &Vector) -> Vector {
+        let apply = |right: &Vector| self.cholesky.solve(&right.component_mul(&self.scale)).component_mul(&self.scale);
+        let w = apply(b);
+        let rest = b - self.matrix * &w;
+        w + apply(&rest)
+    }
+
+    /// The X of A X = B.
+    pub(super) fn solve_columns(&self, b: &Matrix) -> Matrix {
+        Matrix::from_columns(&b.column_iter().map(|column| self.solve(&column.into_owned())).collect::<Vec<_>>())
+    }
 }
 
 /// λ_max of a symmetric matrix.

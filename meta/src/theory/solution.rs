@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Adapted, Landscape, Matrix, TheoryError, Vector, linear::solve};
+use super::{Adapted, Landscape, Matrix, TheoryError, Vector, linear::Factors};
 use crate::LearnerName;
 
 /// An excess post-adaptation risk, E f_i(w_K) − f_i(w_i*), by its causes.
@@ -123,7 +123,7 @@ fn weighted_centre(
 ) -> Result<Vector, TheoryError> {
     let terms = landscape.groups.iter().zip(of_groups);
     let moment = terms.fold(Vector::zeros(landscape.dim()), |sum, (group, a)| sum + *a * &group.centre * group.share);
-    solve(&mixture(landscape, of_groups), &moment, what, matrix)
+    Ok(Factors::of(&mixture(landscape, of_groups), what, matrix)?.solve(&moment))
 }
 
 /// The range in which a crossing is searched.

@@ -30,14 +30,14 @@ pub fn expectation(
 ) -> Matrix {
     let d = covariance.nrows();
     let mut sum = Matrix::zeros(d, d);
+    // I − αΣ̂ multiplied out: each bit of a choice says which of the two terms a step contributes.
     let strands: Vec<&[Factor<'_>]> = std::iter::once(product).chain(loops.iter().copied()).collect();
     let steps = strands.iter().flat_map(|s| s.iter()).filter(|f| matches!(f, Factor::Step)).count();
-    // I − αΣ̂ multiplied out: each bit says which of the two terms a step contributes.
     for choice in 0..1_u32 << steps {
         let mut taken = 0;
         let mut words = strands.iter().map(|strand| Word::of(strand, d, choice, &mut taken));
         let open = words.next().expect("the product is the first strand");
-        let term = Diagram::new(open, words.collect()).expectation(covariance, samples);
+        let term = Diagram::new(covariance, open, words.collect()).expectation(samples);
         sum += term * (-alpha).powi(choice.count_ones() as i32);
     }
     sum
@@ -74,8 +74,8 @@ impl Word {
 struct Diagram {
     /// The matrix in front of the first leg of the open strand.
     head: Matrix,
-    /// For each leg, what lies beyond it on its strand: a matrix, read in the direction of walking, and the next leg; none at
-    /// the end of the open strand.
+    /// For each leg, what follows when a pair is passed towards it: Σ times what lies beyond the leg on its strand, read
+    /// in the direction of walking, and the next leg; none at the end of the open strand.
     beyond: Vec<(Matrix, Option<usize>)>,
     /// Whether the open strand has legs: then leg 0 is its first.
     has_open_legs: bool,
@@ -84,10 +84,10 @@ struct Diagram {
 }
 
 impl Diagram {
-    fn new(open: Word, loops: Vec<Word>) -> Self {
+    fn new(covariance: &Matrix, open: Word, loops: Vec<Word>) -> Self {
         let head = open.0[0].clone();
         let mut diagram = Self { head, beyond: Vec::new(), has_open_legs: open.0.len() > 1, factor: 1.0 };
-        diagram.lay(&open.0, open.0.len() - 1);
+        diagram.lay(covariance, &open.0, open.0.len() - 1);
         for Word(mut between) in loops {
             let last = between.pop().expect("a word has at least one matrix");
             match between.first_mut() {
@@ -96,7 +96,7 @@ impl Diagram {
                     // A trace runs from its last matrix into its first.
                     *first = last * &*first;
                     let legs = between.len();
-                    diagram.lay(&between, legs);
+                    diagram.lay(covariance, &between, legs);
                 }
             }
         }
@@ -105,54 +105,53 @@ impl Diagram {
 
     /// Appends a strand of `count` Σ̂: an open one has a matrix more than that, a closed one begins with the matrix that
     /// its end runs into.
-    fn lay(&mut self, between: &[Matrix], count: usize) {
+    fn lay(&mut self, covariance: &Matrix, between: &[Matrix], count: usize) {
         let (first, open) = (self.beyond.len(), between.len() > count);
         let last = first + 2 * count;
         for k in 0..count {
             let leg = first + 2 * k;
             let left = if k > 0 { Some(leg - 1) } else { (!open).then(|| last - 1) };
             let right = if leg + 2 < last { Some(leg + 2) } else { (!open).then_some(first) };
-            self.beyond.push((between[k].transpose(), left));
-            self.beyond.push((between[(k + 1) % between.len()].clone(), right));
+            self.beyond.push((covariance * between[k].transpose(), left));
+            self.beyond.push((covariance * &between[(k + 1) % between.len()], right));
         }
     }
 
-    fn expectation(&self, covariance: &Matrix, samples: f64) -> Matrix {
+    fn expectation(&self, samples: f64) -> Matrix {
         let legs = self.beyond.len();
-        let mut sum = Matrix::zeros(covariance.nrows(), covariance.ncols());
+        let mut sum = Matrix::zeros(self.head.nrows(), self.head.ncols());
         for_each_pairing(&mut vec![None; legs], &mut |partner| {
             let weight = self.factor * samples.powi(free_indices(partner) as i32 - (legs / 2) as i32);
             if weight != 0.0 {
-                sum += self.joined(covariance, partner) * weight;
+                sum += self.joined(partner) * weight;
             }
         });
         sum
     }
 
     /// The product along the open strand, times the traces of all cycles.
-    fn joined(&self, covariance: &Matrix, partner: &[usize]) -> Matrix {
+    fn joined(&self, partner: &[usize]) -> Matrix {
         let mut seen = vec![false; partner.len()];
-        let walk = |seen: &mut [bool], start: usize, mut product: Matrix| {
-            let mut leg = start;
+        let walk = |seen: &mut [bool], start: usize, head: Option<&Matrix>| {
+            let (mut leg, mut product) = (start, head.cloned());
             loop {
                 let other = partner[leg];
                 (seen[leg], seen[other]) = (true, true);
                 let (matrix, next) = &self.beyond[other];
-                product = product * covariance * matrix;
+                let longer = product.map_or_else(|| matrix.clone(), |product| product * matrix);
                 match *next {
-                    Some(next) if next != start => leg = next,
-                    _ => return product,
+                    Some(next) if next != start => (leg, product) = (next, Some(longer)),
+                    _ => return longer,
                 }
             }
         };
-        let mut result = self.head.clone();
-        if self.has_open_legs {
-            result = walk(&mut seen, 0, result);
-        }
+        let mut result = match self.has_open_legs {
+            true => walk(&mut seen, 0, Some(&self.head)),
+            false => self.head.clone(),
+        };
         for leg in 0..partner.len() {
             if !seen[leg] {
-                let d = covariance.nrows();
-                result *= walk(&mut seen, leg, Matrix::identity(d, d)).trace();
+                result *= walk(&mut seen, leg, None).trace();
             }
         }
         result
