@@ -5,7 +5,8 @@ use maml_landscape::{arguments::Profile, config, profiles};
 use maml_meta::{
     experiment::{
         Experiment,
-        linear_regression::{Centre, ClosedForms, Config, Covariance, GroupConfig, Parameter, Point, Run, Summary},
+        linear_regression::{Centre, ClosedForms, Config, Covariance, GroupConfig, Parameter, Run, Summary},
+        sweep::Point,
     },
     parallel::Workers,
 };

@@ -19,6 +19,7 @@
 //! | [`out`] | the only way to stdout |
 //! | [`profiles`] | the built-in configs |
 //! | [`progress`] | what a run says on stderr while it works |
+//! | [`sweep_report`] | the files and tables of sweeps |
 //! | [`table`] | aligned tables with their intervals named |
 //! | [`stop`] | Ctrl-C: save and stop, then stop at once |
 //! | [`threads`] | how many threads a run may use |
@@ -45,5 +46,6 @@ pub mod profiles;
 pub mod progress;
 pub mod run_folder;
 pub mod stop;
+pub mod sweep_report;
 pub mod table;
 pub mod threads;

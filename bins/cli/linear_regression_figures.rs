@@ -2,7 +2,10 @@
 
 use maml_meta::{
     LearnerName,
-    experiment::linear_regression::{Config, Gain, Measure, Point, Run, Sweep},
+    experiment::{
+        linear_regression::{Config, Run, Sweep},
+        sweep::{Gain, Measure, Point},
+    },
 };
 
 use crate::figure::{Axes, Axis, Curve, Figure, Map, Mark, Panel, Role, Sample, Samples};

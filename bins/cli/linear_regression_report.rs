@@ -2,9 +2,7 @@
 
 use maml_meta::{
     LearnerName,
-    experiment::linear_regression::{
-        CellError, Claim, ClosedForms, EngineError, EngineResult, Gain, Measure, Point, Run, RunError, Side, Summary,
-    },
+    experiment::linear_regression::{CellError, ClosedForms, EngineError, EngineResult, Run, RunError, Side, Summary},
     theory::TheoryError,
 };
 
@@ -14,17 +12,14 @@ use crate::{
     linear_regression_figures::figures,
     out::Out,
     run_folder::RunFolder,
-    table::{Caption, Table, interval},
+    sweep_report::{print_claims, print_sweeps, write_sweeps},
+    table::Table,
 };
-
-const POINTS: &str = "points.csv";
-const GAINS: &str = "gains.csv";
 
 impl Shown for Run {
     fn write(&self, folder: &RunFolder) -> Result<(), Failure> {
         folder.write_rows(&self.rows())?;
-        folder.write_table(POINTS, &self.points())?;
-        folder.write_table(GAINS, &self.gains())?;
+        write_sweeps(folder, &self.points(), &self.gains())?;
         folder.write_summary(&self.summary())?;
         for (name, figure) in figures(self) {
             folder.write(&format!("{name}.svg"), figure.svg().as_bytes())?;
@@ -101,14 +96,7 @@ pub fn print_closed_forms(closed: &ClosedForms, out: &mut Out) -> Result<(), Fai
 /// # Errors
 /// As for [`Out::line`].
 pub fn print(summary: &Summary, out: &mut Out) -> Result<(), Failure> {
-    let mut sweeps: Vec<&str> = summary.points.iter().map(|point| point.sweep.as_str()).collect();
-    sweeps.dedup();
-    for sweep in sweeps {
-        let points: Vec<&Point> = summary.points.iter().filter(|point| point.sweep == sweep).collect();
-        let gains: Vec<&Gain> = summary.gains.iter().filter(|gain| gain.sweep == sweep).collect();
-        table_of(sweep, &points, &gains, summary.parameters.level).print(out)?;
-        out.line("")?;
-    }
+    print_sweeps(&summary.points, &summary.gains, summary.parameters.level, out)?;
     print_engine(&summary.engine, out)?;
     let agreement = &summary.agreement;
     if agreement.points > 0 {
@@ -121,45 +109,9 @@ pub fn print(summary: &Summary, out: &mut Out) -> Result<(), Failure> {
             agreement.largest_z
         ))?;
     }
-    summary.claims.iter().try_for_each(|claim| print_claim(claim, out))?;
+    print_claims(&summary.claims, out)?;
     out.line("\nProtocol (reconstructed, not the paper's):")?;
     summary.protocol.iter().try_for_each(|sentence| out.line(format!("- {sentence}")))
-}
-
-fn table_of(sweep: &str, points: &[&Point], gains: &[&Gain], level: f64) -> Table {
-    let first = points[0];
-    let (title, gain) = match first.measure {
-        Measure::Risk => ("excess risk after adaptation", vec!["E(NAL)/E(MAML)", "closed form"]),
-        Measure::Estimation => ("distance of the empirical from the population solution", Vec::new()),
-    };
-    let across = first.across_parameter.iter().map(String::as_str);
-    let header: Vec<&str> = std::iter::once(first.parameter.as_str())
-        .chain(across)
-        .chain(["NAL", "closed form", "MAML", "closed form"])
-        .chain(gain)
-        .collect();
-    let mut table = Table::new(format!("{sweep}: {title}"), &header);
-    for (i, pair) in points.chunks_exact(2).enumerate() {
-        let mut cells = vec![pair[0].value.to_string()];
-        cells.extend(pair[0].across_value.map(|value| value.to_string()));
-        for point in pair {
-            cells.push(interval(point.mean, (point.ci_high - point.ci_low) / 2.0, decimals(point.mean)));
-            cells.push(point.theory.map_or("–".into(), |x| format!("{x:.*}", decimals(x))));
-        }
-        if let Some(gain) = gains.get(i) {
-            cells.push(interval(gain.ratio, (gain.ratio_high - gain.ratio_low) / 2.0, 3));
-            cells.push(format!("{:.3}", gain.theory_ratio));
-        }
-        table.row(cells);
-    }
-    let estimator = "mean over seeds, Student t; ratio: geometric mean".into();
-    table.caption(Caption { estimator, n: first.seeds, level });
-    table
-}
-
-/// Digits after the point that leave about four significant ones.
-fn decimals(x: f64) -> usize {
-    (3.0 - x.abs().max(1e-9).log10().floor()).clamp(0.0, 12.0) as usize
 }
 
 fn print_engine(engine: &[EngineResult], out: &mut Out) -> Result<(), Failure> {
@@ -181,21 +133,4 @@ fn print_engine(engine: &[EngineResult], out: &mut Out) -> Result<(), Failure> {
     }
     table.print(out)?;
     out.line("")
-}
-
-fn print_claim(claim: &Claim, out: &mut Out) -> Result<(), Failure> {
-    out.line(format!("\nClaim {}: {}. {}", claim.id, claim.verdict, claim.statement))?;
-    for statistic in &claim.statistics {
-        let estimate = &statistic.estimate;
-        out.line(format!(
-            "  {}: {} ({} % interval, {} over seeds, n = {}): {}",
-            statistic.what,
-            interval(estimate.mean, estimate.half_width(), 4),
-            100.0 * estimate.level,
-            estimate.estimator,
-            estimate.n,
-            statistic.verdict
-        ))?;
-    }
-    Ok(())
 }

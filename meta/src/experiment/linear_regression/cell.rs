@@ -4,9 +4,10 @@ use maml_autograd::Tensor;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::config::{Config, Measure, Sweep};
+use super::config::{Config, Sweep};
 use crate::{
     LearnerName,
+    experiment::sweep::Measure,
     maml::{InnerLoop, adapt},
     task::regression::{Batches, RegressionTask, RegressionTasks, moments},
     theory::{Comparison, Landscape, NormalEquations, TheoryError, Vector, estimation_risk},

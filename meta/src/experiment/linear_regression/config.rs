@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::parameter::Parameter;
+use crate::experiment::sweep::Measure;
 
 /// Everything that a run depends on. The first keys are those of the two-group environment.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -138,17 +139,6 @@ pub struct Across {
     pub values: Vec<f64>,
     /// Whether its axis is logarithmic.
     pub log: bool,
-}
-
-/// What a sweep measures.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Measure {
-    /// E_m(ŵ): the excess risk after adaptation of the empirical solutions, on fresh tasks and samples.
-    Risk,
-    /// ½ (ŵ − w)ᵀ E\[M\] (ŵ − w): how far the empirical solutions lie from those of the population, in the metric of that
-    /// risk.
-    Estimation,
 }
 
 impl Config {

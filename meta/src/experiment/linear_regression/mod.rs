@@ -12,11 +12,10 @@ mod summary;
 mod theory;
 
 pub use cell::{Cell, CellError, Draw};
-pub use claims::{Claim, Statistic};
-pub use config::{Across, Centre, Config, Covariance, EngineCheck, GroupConfig, Measure, Sweep};
+pub use config::{Across, Centre, Config, Covariance, EngineCheck, GroupConfig, Sweep};
 pub use engine::{EngineError, EngineResult};
 pub use parameter::{Key, Parameter, Part};
-pub use points::{Agreement, Gain, Point, Row};
+pub use points::Row;
 pub use run::{Run, RunError};
 pub use summary::Summary;
 pub use theory::{ClosedForms, Curve, CurvePoint, Side, SideGroup, Surface};

@@ -2,13 +2,8 @@
 
 use serde::Serialize;
 
-use super::{
-    claims::Claim,
-    config::Config,
-    engine::EngineResult,
-    points::{Agreement, Gain, Point},
-    run::Run,
-};
+use super::{config::Config, engine::EngineResult, run::Run};
+use crate::experiment::sweep::{Agreement, Claim, Gain, Point};
 
 /// The result of a run.
 #[derive(Clone, Debug, Serialize)]

@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use super::{
-    config::{Config, Measure, Sweep},
+    config::{Config, Sweep},
     parameter::Parameter,
 };
 use crate::{
     LearnerName,
+    experiment::sweep::Measure,
     theory::{Comparison, Group, Landscape, Risk, Solution, TheoryError, estimation_risk},
 };
 
