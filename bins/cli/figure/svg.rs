@@ -103,7 +103,7 @@ pub(super) fn with_subscripts(svg: &str) -> String {
         // A mark at i is the underscore of a symbol if both of its letters stand alone.
         let is_mark = |j: Option<usize>| {
             let near = |step: isize| at(j.and_then(|j| j.checked_add_signed(step)));
-            let alone = !near(-2).is_alphanumeric() && !near(2).is_alphanumeric() && near(2) != '_';
+            let alone = [-2, 2].iter().all(|&step| !near(step).is_alphanumeric() && near(step) != '_');
             near(0) == '_' && near(-1).is_alphabetic() && near(1).is_alphabetic() && alone
         };
         if is_mark(Some(i)) {
