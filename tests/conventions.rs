@@ -26,6 +26,7 @@ macro_rules! paired {
 }
 
 paired!(Relu, |x| neural::relu(&x[0]));
+paired!(Elu, |x| neural::elu(&x[0]));
 paired!(SquaredRelu, |x| neural::relu(&x[0]).mul(&neural::relu(&x[0])));
 paired!(MaxPool, |x, window: usize, stride: usize| neural::max_pool(&x[0], window, stride));
 paired!(BatchNorm, |x, epsilon: f64| neural::batch_norm(&x[0], &x[1], &x[2], epsilon));
@@ -57,6 +58,16 @@ fn relu_has_slope_0_at_0() {
     let v = row(&[1.0; 5]);
     assert_eq!(hvp(&SquaredRelu { g: &g }, &x, &[v])[0].as_slice(), [0.0, 0.0, 0.0, 22.0, 26.0]);
     assert!(neural::relu(&row(&[f64::NAN])).as_slice()[0].is_nan(), "a NaN stays");
+}
+
+#[test]
+fn elu_is_smooth_at_0_and_takes_its_second_derivative_from_the_left() {
+    let x = [row(&[-1.0, 0.0, 3.0])];
+    let (one, e) = (row(&[1.0; 3]), (-1.0_f64).exp());
+    assert_near(&neural::elu(&x[0]), &row(&[e - 1.0, 0.0, 3.0]), 1e-15);
+    assert_near(&grad(&Elu { g: &one }, &x)[0], &row(&[e, 1.0, 1.0]), 1e-15);
+    assert_near(&hvp(&Elu { g: &one }, &x, std::slice::from_ref(&one))[0], &row(&[e, 1.0, 0.0]), 1e-15);
+    assert!(neural::elu(&row(&[800.0])).is_finite(), "what is not used does not overflow");
 }
 
 #[test]

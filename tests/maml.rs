@@ -10,7 +10,7 @@ use insta::assert_snapshot;
 use maml_autograd::{Function, Tape, Tensor, Value, hvp, value, value_and_grad};
 use maml_meta::{
     maml::{InnerLoop, Order, Task, adapt, meta_gradient},
-    model::{Classification, Conv4, Linear, Model, Regression, TwoLayer},
+    model::{Activation, Classification, Conv4, Linear, Model, Regression, TwoLayer},
     nal::nal_gradient,
 };
 
@@ -79,7 +79,7 @@ fn stepwise_equals_unrolled() {
             (meta_gradient(&task, &w, inner, Order::Second), unrolled(&task, &w, inner));
         assert!((loss - witness_loss).abs() <= 1e-12 * loss.abs(), "K = {steps}: {loss} and {witness_loss}");
         close(&g, &witness, 1e-10, &format!("conv4, K = {steps}"));
-        let (task, w) = regression(TwoLayer { dim: 4, neurons: 3 }, 4);
+        let (task, w) = regression(TwoLayer { dim: 4, neurons: 3, activation: Activation::Softplus }, 4);
         close(
             &meta_gradient(&task, &w, inner, Order::Second).1,
             &unrolled(&task, &w, inner).1,
@@ -87,7 +87,7 @@ fn stepwise_equals_unrolled() {
             &format!("two_layer, K = {steps}"),
         );
         // A set of its own for every step.
-        let (mut task, w) = regression(TwoLayer { dim: 4, neurons: 3 }, 4);
+        let (mut task, w) = regression(TwoLayer { dim: 4, neurons: 3, activation: Activation::Softplus }, 4);
         task.support =
             (0..steps as u64).map(|k| Regression { x: tensor(70 + k, &[12, 4]), ..task.support[0].clone() }).collect();
         close(
@@ -184,6 +184,9 @@ fn meta_gradients_stay_what_they_are() {
         loss + &printed::arrays("meta_gradient", &g, printed::rounded)
     }
     assert_snapshot!("meta_linear", printed(regression(Linear { dim: 4 }, 4)));
-    assert_snapshot!("meta_two_layer", printed(regression(TwoLayer { dim: 4, neurons: 3 }, 4)));
+    assert_snapshot!(
+        "meta_two_layer",
+        printed(regression(TwoLayer { dim: 4, neurons: 3, activation: Activation::Softplus }, 4))
+    );
     assert_snapshot!("meta_conv4", printed(few_shot(2)));
 }

@@ -14,6 +14,13 @@ pub fn relu<V: Value>(x: &V) -> V {
     x.mul(&V::constant(Tensor::from_fn(x.shape(), open)))
 }
 
+/// x above 0 and eˣ − 1 below, with slope 1 at 0.
+pub fn elu<V: Value>(x: &V) -> V {
+    let above = relu(x);
+    let below = x.sub(&above).exp();
+    above.add(&below).sub(&V::constant(Tensor::full(x.shape(), V::Real::ONE)))
+}
+
 /// The largest of every window of images \[n, h, w, c\], incomplete windows dropped; of equals the first has
 /// the derivative.
 #[track_caller]

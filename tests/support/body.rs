@@ -37,6 +37,7 @@ pub(crate) enum Body {
     SumTo(Shape),
     Expand(Shape),
     Relu,
+    Elu,
     MaxPool(usize, usize),
     ChannelMean,
     BatchNorm(f64),
@@ -57,6 +58,7 @@ impl Body {
             Body::SumTo(shape) => x[0].sum_to(*shape),
             Body::Expand(shape) => x[0].expand(*shape),
             Body::Relu => neural::relu(&x[0]),
+            Body::Elu => neural::elu(&x[0]),
             Body::MaxPool(window, stride) => neural::max_pool(&x[0], *window, *stride),
             Body::ChannelMean => neural::channel_mean(&x[0]),
             Body::BatchNorm(epsilon) => neural::batch_norm(&x[0], &x[1], &x[2], *epsilon),
@@ -74,7 +76,7 @@ impl Body {
         let apart = |x: &Tensor<f64>| x.as_slice().iter().all(|x| x.abs() > MARGIN);
         let spread = |x: &Tensor<f64>| x.channel_covariance(x).as_slice().iter().all(|v| *v > 0.05);
         match self {
-            Body::Relu => apart(&x[0]),
+            Body::Relu | Body::Elu => apart(&x[0]),
             Body::MaxPool(window, stride) => has_clear_winners(&x[0], *window, *stride, MARGIN),
             Body::BatchNorm(_) => spread(&x[0]),
             Body::NormReluPool(epsilon) => {

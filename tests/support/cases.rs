@@ -67,6 +67,7 @@ pub(crate) fn compositions() -> Vec<Case> {
             of(Body::Expand(full), [small])
         }),
         case("relu", |rng| of(Body::Relu, [any_shape(rng)])),
+        case("elu", |rng| of(Body::Elu, [any_shape(rng)])),
         case("max_pool", |rng| {
             let [window, stride, _] = sizes(rng, 3);
             let [n, c, _] = sizes(rng, 3);

@@ -11,7 +11,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 pub use conv4::Conv4;
 pub use linear::Linear;
-pub use two_layer::TwoLayer;
+pub use two_layer::{Activation, TwoLayer};
 
 use crate::{Params, Purpose, nal::Empirical, rng};
 

@@ -1,10 +1,11 @@
 //! The two-layer network of the paper's section on neural networks: the second layer fixed to ones.
 
-use maml_autograd::{Tensor, Value};
+use maml_autograd::{Tensor, Value, neural};
+use serde::{Deserialize, Serialize};
 
 use super::{Init, Model, ParamSpec};
 
-/// f(x) = Σ_j softplus(⟨w_j, x⟩). Parameters: `weight` \[dim, neurons\], w_j being its columns. Inputs
+/// f(x) = Σ_j σ(⟨w_j, x⟩). Parameters: `weight` \[dim, neurons\], w_j being its columns. Inputs
 /// \[n, dim\], predictions \[n\].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TwoLayer {
@@ -12,6 +13,37 @@ pub struct TwoLayer {
     pub dim: usize,
     /// Hidden units.
     pub neurons: usize,
+    /// σ.
+    pub activation: Activation,
+}
+
+/// A function of every hidden unit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// ln(1 + eˣ)
+    Softplus,
+    /// tanh x
+    Tanh,
+    /// 1 / (1 + e⁻ˣ)
+    Sigmoid,
+    /// x above 0, eˣ − 1 below
+    Elu,
+    /// max(x, 0), with slope 0 at 0
+    Relu,
+}
+
+impl Activation {
+    /// σ(x), element by element.
+    pub fn of<V: Value>(self, x: &V) -> V {
+        match self {
+            Self::Softplus => x.softplus(),
+            Self::Tanh => x.tanh(),
+            Self::Sigmoid => x.sigmoid(),
+            Self::Elu => neural::elu(x),
+            Self::Relu => neural::relu(x),
+        }
+    }
 }
 
 impl Model for TwoLayer {
@@ -22,6 +54,6 @@ impl Model for TwoLayer {
 
     fn predict<V: Value>(&self, params: &[V], x: &Tensor<V::Real>) -> V {
         let n = x.shape().dims()[0];
-        V::constant(x.clone()).matmul(&params[0]).softplus().sum_to([n, 1]).reshape([n])
+        self.activation.of(&V::constant(x.clone()).matmul(&params[0])).sum_to([n, 1]).reshape([n])
     }
 }

@@ -7,7 +7,7 @@ use super::ModelName;
 use crate::{
     Purpose,
     arrays::{NamedArray, to_file},
-    model::{Conv4, Init, Linear, Model, TwoLayer},
+    model::{Activation, Conv4, Init, Linear, Model, TwoLayer},
     rng,
 };
 
@@ -20,7 +20,13 @@ pub fn example_input(model: ModelName, seed: u64) -> Vec<u8> {
             let labels = |per_class: u32| (0..5 * per_class).map(|i| i / per_class).collect::<Vec<_>>();
             example(&model, &[28, 28, 1], seed, |name, n, _| NamedArray::integers(name, &labels(n as u32 / 5)), [5, 75])
         }
-        ModelName::TwoLayer => example(&TwoLayer { dim: 10, neurons: 5 }, &[10], seed, example_targets, [20, 30]),
+        ModelName::TwoLayer => example(
+            &TwoLayer { dim: 10, neurons: 5, activation: Activation::Softplus },
+            &[10],
+            seed,
+            example_targets,
+            [20, 30],
+        ),
         ModelName::Linear => example(&Linear { dim: 10 }, &[10], seed, example_targets, [20, 30]),
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     Params,
     arrays::{ArrayError, Arrays},
     maml::Task,
-    model::{Classification, Conv4, Linear, Model, Regression, TwoLayer},
+    model::{Activation, Classification, Conv4, Linear, Model, Regression, TwoLayer},
 };
 
 pub(super) fn read_params<T: Real, M: Model>(
@@ -73,7 +73,7 @@ impl FromFile for TwoLayer {
 
     fn from_file(file: &Arrays<'_>) -> Result<Self, ArrayError> {
         match file.shape("weight")?[..] {
-            [dim, neurons] => Ok(Self { dim, neurons }),
+            [dim, neurons] => Ok(Self { dim, neurons, activation: Activation::Softplus }),
             ref found => Err(wrong_shape("weight", found, "[d, neurons]")),
         }
     }
