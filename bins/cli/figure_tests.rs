@@ -24,7 +24,18 @@ fn map() -> Panel {
     let (xs, ys) = (grid(9), grid(7));
     let z = ys.iter().map(|y| xs.iter().map(|x| 1.0 + x / y).collect()).collect();
     let (x, y) = (axis("R", true), axis("r_H", true));
-    Panel::Map(Map { title: "gain".into(), x, y, label: "ratio".into(), xs, ys, z, written: vec![(0.3, 0.3, 2.0)] })
+    Panel::Map(Map {
+        title: "gain".into(),
+        x,
+        y,
+        label: "ratio".into(),
+        xs,
+        ys,
+        z,
+        written: vec![(0.3, 0.3, 2.0)],
+        contours: vec![1.5, 2.0],
+        paths: vec![Path { label: "optimum".into(), role: Some(Role::Maml), points: vec![(0.2, 0.2), (0.4, 0.3)] }],
+    })
 }
 
 fn figure(panels: Vec<Panel>) -> Figure {
@@ -48,6 +59,7 @@ fn the_same_figure_is_the_same_text() {
         ">NAL<",
         ">MAML<",
         ">2.00<",
+        ">optimum<",
     ] {
         assert!(first.contains(word), "no {word:?}");
     }

@@ -15,7 +15,7 @@
 //! | [`figure`] | figures as SVG |
 //! | [`images`] | the real data, or the stand-in that says so |
 //! | [`isa`] | the kernel path, pinned once |
-//! | [`linear_regression_report`], [`omniglot_report`] | the files and tables of one experiment |
+//! | [`linear_regression_report`], [`omniglot_report`], [`two_layer_report`] | the files and tables of one experiment |
 //! | [`out`] | the only way to stdout |
 //! | [`profiles`] | the built-in configs |
 //! | [`progress`] | what a run says on stderr while it works |
@@ -46,6 +46,9 @@ pub mod profiles;
 pub mod progress;
 pub mod run_folder;
 pub mod stop;
+mod sweep_figures;
 pub mod sweep_report;
 pub mod table;
 pub mod threads;
+mod two_layer_figures;
+pub mod two_layer_report;

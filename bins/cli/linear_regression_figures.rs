@@ -4,11 +4,17 @@ use maml_meta::{
     LearnerName,
     experiment::{
         linear_regression::{Config, Run, Sweep},
-        sweep::{Gain, Measure, Point},
+        sweep::{Gain, Point},
     },
 };
 
-use crate::figure::{Axes, Axis, Curve, Figure, Map, Mark, Panel, Role, Sample, Samples};
+use crate::{
+    figure::{Axis, Figure, Map, Mark, Panel},
+    sweep_figures::{Lines, panels},
+};
+
+/// Contours of the maps of ratios, where they lie within the map.
+const CONTOURS: [f64; 10] = [1.01, 1.1, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0];
 
 /// The figure of every sweep of which anything is known, by its name.
 pub(crate) fn figures(run: &Run) -> Vec<(String, Figure)> {
@@ -17,10 +23,10 @@ pub(crate) fn figures(run: &Run) -> Vec<(String, Figure)> {
         let sweep = &config.sweep[name];
         let points: Vec<&Point> = points.iter().filter(|point| point.sweep == *name).collect();
         let gains: Vec<&Gain> = gains.iter().filter(|gain| gain.sweep == *name).collect();
-        let panels = match (sweep.across.is_some(), sweep.measure) {
-            (true, _) => vec![map(config, sweep, &gains)],
-            (false, Measure::Risk) => lines(config, sweep, &points, &gains),
-            (false, Measure::Estimation) => lines(config, sweep, &points, &[]),
+        let x = Axis { label: sweep.parameter.label(), log: sweep.log };
+        let panels = match sweep.across.is_some() {
+            true => vec![map(config, sweep, &gains)],
+            false => panels(&x, &points, &gains, &lines(config, sweep)),
         };
         let caption = caption(config, sweep, run.protocol());
         (!points.is_empty()).then(|| (name.clone(), Figure { title: sweep.title.clone(), panels, caption }))
@@ -41,54 +47,18 @@ fn caption(config: &Config, sweep: &Sweep, protocol: Vec<String>) -> String {
     format!("{shown} What is on no axis stays at the base. {}", protocol.join(" "))
 }
 
-fn role(learner: LearnerName) -> Role {
-    match learner {
-        LearnerName::Nal => Role::Nal,
-        LearnerName::Maml => Role::Maml,
-    }
-}
-
-/// What is measured of both learners, and, for risks, their ratio.
-fn lines(config: &Config, sweep: &Sweep, points: &[&Point], gains: &[&Gain]) -> Vec<Panel> {
+/// The closed forms along a sweep.
+fn lines(config: &Config, sweep: &Sweep) -> Lines {
     let curve = config.curve(sweep);
-    let x = || Axis { label: sweep.parameter.label(), log: sweep.log };
-    let crossing = curve.crossing.map(|m| Mark::Vertical(m, format!("predicted crossing, m = {m:.2}")));
     let of_learner = |learner: LearnerName| {
         let line = curve.points.iter().filter_map(|p| Some((p.value, p.learners[learner as usize]?)));
-        let mine = points.iter().filter(|point| point.learner == learner.name());
-        let sample = |p: &&Point| Sample { x: p.value, y: p.mean, low: p.ci_low, high: p.ci_high };
-        (
-            Curve { role: role(learner), points: line.collect() },
-            Samples { role: role(learner), points: mine.map(sample).collect() },
-        )
+        line.collect()
     };
-    let (title, label) = match sweep.measure {
-        Measure::Risk => ("Excess risk after adaptation", "E(w) (loss units)"),
-        Measure::Estimation => ("Distance from the population's solution", "½ (ŵ − w)ᵀ E[M] (ŵ − w) (loss units)"),
-    };
-    let (curves, samples) = LearnerName::BOTH.map(of_learner).into_iter().unzip();
-    let first = Axes {
-        title: title.into(),
-        x: x(),
-        y: Axis { label: label.into(), log: true },
-        curves,
-        samples,
-        marks: crossing.clone().into_iter().collect(),
-    };
-    let mut panels = vec![Panel::Axes(first)];
-    if !gains.is_empty() {
-        let ratio = gains.iter().map(|g| Sample { x: g.value, y: g.ratio, low: g.ratio_low, high: g.ratio_high });
-        let line = curve.points.iter().map(|p| (p.value, p.ratio));
-        panels.push(Panel::Axes(Axes {
-            title: "Gain".into(),
-            x: x(),
-            y: Axis { label: "E(NAL) / E(MAML)".into(), log: false },
-            curves: vec![Curve { role: Role::Gain, points: line.collect() }],
-            samples: vec![Samples { role: Role::Gain, points: ratio.collect() }],
-            marks: crossing.into_iter().chain([Mark::Horizontal(1.0, "no gain".into())]).collect(),
-        }));
+    Lines {
+        learners: LearnerName::BOTH.map(of_learner),
+        ratio: curve.points.iter().map(|p| (p.value, p.ratio)).collect(),
+        mark: curve.crossing.map(|m| Mark::Vertical(m, format!("predicted crossing, m = {m:.2}"))),
     }
-    panels
 }
 
 /// The ratio of the risks in closed form, with the simulated ones written upon it.
@@ -104,6 +74,8 @@ fn map(config: &Config, sweep: &Sweep, gains: &[&Gain]) -> Panel {
         xs: surface.xs,
         ys: surface.ys,
         z: surface.ratios,
+        contours: CONTOURS.to_vec(),
         written: written.collect(),
+        paths: Vec::new(),
     })
 }

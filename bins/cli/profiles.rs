@@ -31,3 +31,15 @@ pub fn omniglot(profile: Profile) -> Vec<&'static str> {
         Profile::Full => include_str!("../../experiments/omniglot/full.toml"),
     }]
 }
+
+/// Those of `two_layer`: the base with its sweeps, and the profile.
+pub fn two_layer(profile: Profile) -> Vec<&'static str> {
+    vec![
+        include_str!("../../experiments/two_layer/base.toml"),
+        match profile {
+            Profile::Smoke => include_str!("../../experiments/two_layer/smoke.toml"),
+            Profile::Quick => include_str!("../../experiments/two_layer/quick.toml"),
+            Profile::Full => include_str!("../../experiments/two_layer/full.toml"),
+        },
+    ]
+}

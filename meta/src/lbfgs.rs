@@ -119,7 +119,7 @@ fn descent<T: Real>(steps: &VecDeque<Step<T>>, gradient: &Params<T>) -> Params<T
         let other = step.bent.dot(&q) / step.curvature;
         q = q.add_scaled(weight - other, &step.moved);
     }
-    q.map(|t| maml_autograd::Value::neg(t))
+    q.map(maml_autograd::Value::neg)
 }
 
 fn remember<T: Real>(steps: &mut VecDeque<Step<T>>, from: &Point<T>, to: &Point<T>) {

@@ -1,9 +1,8 @@
 //! Meta-learning by exact computation: MAML and plain training on the same tasks, in the same engine.
 //!
 //! [`maml`] is the algorithm, [`train`] the loop around it, [`lbfgs`] the way to a stationary point, [`spectrum`] what a
-//! Hessian is like there, [`model`] what is trained, [`task`] and [`data`]
-//! what it is trained on, [`theory`] what has a closed form,
-//! [`stats`] how results are judged, [`experiment`] the paper's experiments.
+//! Hessian is like there, [`model`] what is trained, [`task`] and [`data`] what it is trained on, [`theory`] what has a
+//! closed form, [`stats`] how results are judged, [`experiment`] the paper's experiments.
 
 #![forbid(unsafe_code)]
 

@@ -99,6 +99,28 @@ pub fn mean_gradient<T: Real>(
     Ok((loss, Params::mean_in_order(&gradients)))
 }
 
+/// The mean over tasks that are given whole, and its gradient, summed in their order on this thread. What is not finite
+/// is passed on.
+pub fn objective<T: Real, F: Empirical<T>>(
+    learner: Learner,
+    tasks: &[Task<F>],
+    params: &Params<T>,
+) -> (f64, Params<T>) {
+    let of_task = |task: &Task<F>| {
+        let (loss, gradient) = gradient(learner, task, params.tensors());
+        (loss.to_f64(), params.with(gradient))
+    };
+    let (losses, gradients): (Vec<f64>, Vec<Params<T>>) = tasks.iter().map(of_task).unzip();
+    (losses.iter().sum::<f64>() / tasks.len() as f64, Params::mean_in_order(&gradients))
+}
+
+fn gradient<T: Real, F: Empirical<T>>(learner: Learner, task: &Task<F>, w: &[Tensor<T>]) -> (T, Vec<Tensor<T>>) {
+    match learner {
+        Learner::Maml(inner, order) => meta_gradient(task, w, inner, order),
+        Learner::Nal => nal_gradient(task, w),
+    }
+}
+
 fn gradient_of_task<T: Real>(
     learner: Learner,
     source: &impl TaskSource<T>,
@@ -107,12 +129,13 @@ fn gradient_of_task<T: Real>(
     w: &[Tensor<T>],
 ) -> Result<(T, Vec<Tensor<T>>), Diverged> {
     let task = source.task(iteration, index);
-    let (found, inner) = match learner {
-        Learner::Maml(inner, order) => (meta_gradient(&task, w, inner, order), inner),
-        Learner::Nal => (nal_gradient(&task, w), InnerLoop { alpha: 0.0, steps: 0 }),
-    };
+    let found = gradient(learner, &task, w);
     if found.0.to_f64().is_finite() && found.1.iter().all(Tensor::is_finite) {
         return Ok(found);
     }
+    let inner = match learner {
+        Learner::Maml(inner, _) => inner,
+        Learner::Nal => InnerLoop { alpha: 0.0, steps: 0 },
+    };
     Err(Diverged { iteration, task: Some(index), what: diagnose(&task, w, inner) })
 }

@@ -120,6 +120,7 @@ impl Curve {
             LinePlot::new().with_data(inside.collect::<Vec<_>>()).with_color(self.role.colour()).with_stroke_width(2.0);
         match self.role {
             Role::Nal => line.with_dashed(),
+            Role::Other => line.with_dotted(),
             Role::Maml | Role::Gain => line,
         }
         .into()
@@ -139,6 +140,7 @@ impl Samples {
             Role::Nal => MarkerShape::Square,
             Role::Maml => MarkerShape::Circle,
             Role::Gain => MarkerShape::Diamond,
+            Role::Other => MarkerShape::Cross,
         };
         ScatterPlot::new()
             .with_data(points.iter().map(|p| (p.x, p.y)).collect::<Vec<_>>())

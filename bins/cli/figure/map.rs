@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use kuva::{
-    plot::{annotations::TextAnnotation, colormap::ColorMap, contour::ContourPlot, scatter::ScatterPlot},
+    plot::{
+        annotations::TextAnnotation, colormap::ColorMap, contour::ContourPlot, line::LinePlot, scatter::ScatterPlot,
+    },
     render::{
         layout::{Layout, TickFormat},
         plots::Plot,
@@ -11,7 +13,7 @@ use kuva::{
 };
 
 use super::{
-    Map,
+    Map, Path, Role,
     axes::{Range, framed},
     tick,
 };
@@ -19,8 +21,8 @@ use super::{
 /// Shades between the least and the greatest value.
 const SHADES: usize = 16;
 
-/// Values that a contour may have, if they lie within the map.
-const CONTOURS: [f64; 10] = [1.01, 1.1, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0];
+/// Contours where none are asked for.
+const UNNAMED: usize = 8;
 
 /// From pale yellow by green to blue, darker all the way, and never so dark that black text upon it could not be read.
 const SHADE_ENDS: [[f64; 3]; 3] = [[255.0, 250.0, 220.0], [150.0, 212.0, 190.0], [72.0, 150.0, 200.0]];
@@ -37,7 +39,9 @@ impl Map {
             return (Vec::new(), frame(&[]));
         }
         let shades: Vec<f64> = (1..SHADES).map(|i| low + (high - low) * i as f64 / SHADES as f64).collect();
-        let levels: Vec<f64> = CONTOURS.iter().map(|z| z.ln()).filter(|z| (low..high).contains(z)).collect();
+        let named: Vec<f64> = self.contours.iter().map(|z| z.ln()).filter(|z| (low..high).contains(z)).collect();
+        let unnamed = (1..=UNNAMED).map(|i| low + (high - low) * i as f64 / (UNNAMED + 1) as f64);
+        let levels = if self.contours.is_empty() { unnamed.collect() } else { named.clone() };
         let grid = || ContourPlot::new().with_grid(logs.clone(), self.xs.clone(), self.ys.clone());
         let filled = grid()
             .with_levels(&shades)
@@ -51,14 +55,16 @@ impl Map {
             .with_data(self.written.iter().map(|(x, y, _)| (*x, *y)).collect::<Vec<_>>())
             .with_color("black")
             .with_size(2.5);
-        let plots: Vec<Plot> = vec![filled.into(), lines.into(), dots.into()];
+        let mut plots: Vec<Plot> = vec![filled.into(), lines.into(), dots.into()];
+        plots.extend(self.paths.iter().flat_map(Path::draw));
         let layout = frame(&plots)
             .with_colorbar_tick_format(TickFormat::Custom(Arc::new(|z: f64| tick((z.exp() * 100.0).round() / 100.0))));
-        let layout =
-            levels.iter().filter_map(|level| self.label_of(*level, x, y)).fold(layout, Layout::with_annotation);
+        let layout = named.iter().filter_map(|level| self.label_of(*level, x, y)).fold(layout, Layout::with_annotation);
         let written = self.written.iter().map(|&(x, y, value)| TextAnnotation::new(format!("{value:.2}"), x, y));
         let layout = written.fold(layout, Layout::with_annotation);
-        (plots, layout)
+        let names = self.paths.iter().filter_map(|path| Some((path, path.points.first()?)));
+        let names = names.map(|(path, &(x, y))| TextAnnotation::new(&path.label, x, y).with_font_size(12));
+        (plots, names.fold(layout, Layout::with_annotation))
     }
 
     /// The value of a contour, written where it meets a row of the grid farthest from all that is written already.
@@ -84,6 +90,18 @@ impl Map {
             places.collect::<Vec<_>>()
         };
         self.z.iter().zip(&self.ys).flat_map(of_row)
+    }
+}
+
+impl Path {
+    /// The way, and a marker where it begins.
+    fn draw(&self) -> [Plot; 2] {
+        let colour = self.role.map_or("black", Role::colour);
+        let way = LinePlot::new().with_data(self.points.clone()).with_color(colour).with_stroke_width(2.0);
+        let start = self.points.first().copied();
+        let start =
+            ScatterPlot::new().with_data(start.into_iter().collect::<Vec<_>>()).with_color(colour).with_size(4.5);
+        [way.into(), start.into()]
     }
 }
 

@@ -64,6 +64,8 @@ pub enum Role {
     Maml,
     /// A comparison of the two.
     Gain,
+    /// What all are compared with; it has no place in the legend.
+    Other,
 }
 
 /// A line. Numbers that are not finite are left out.
@@ -124,8 +126,23 @@ pub struct Map {
     pub ys: Vec<f64>,
     /// A row for each of `ys`.
     pub z: Vec<Vec<f64>>,
+    /// Values of contours, each written upon its line; without any there are eight, unnamed.
+    pub contours: Vec<f64>,
     /// Values to be written at (x, y).
     pub written: Vec<(f64, f64, f64)>,
+    /// Ways over the plane.
+    pub paths: Vec<Path>,
+}
+
+/// A named place, and a way from there.
+#[derive(Clone, Debug)]
+pub struct Path {
+    /// What stands at its beginning.
+    pub label: String,
+    /// Whose it is.
+    pub role: Option<Role>,
+    /// Where it begins, and where it leads.
+    pub points: Vec<(f64, f64)>,
 }
 
 /// Width and height of a panel, in pixels.
@@ -148,7 +165,7 @@ impl Figure {
             .with_title_size(18);
         let mut roles: Vec<Role> = Vec::new();
         for role in self.panels.iter().flat_map(Panel::roles) {
-            if !roles.contains(&role) {
+            if role != Role::Other && !roles.contains(&role) {
                 roles.push(role);
             }
         }
@@ -181,6 +198,7 @@ impl Role {
             Role::Nal => "NAL",
             Role::Maml => "MAML",
             Role::Gain => "NAL / MAML",
+            Role::Other => "",
         }
     }
 
@@ -189,6 +207,7 @@ impl Role {
             Role::Nal => "#D55E00",
             Role::Maml => "#0072B2",
             Role::Gain => "#009E73",
+            Role::Other => "#555555",
         }
     }
 }

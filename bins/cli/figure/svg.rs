@@ -58,7 +58,9 @@ fn legend(roles: &[Role], width: f64, y: f64) -> String {
                 format!(r#"<rect x="{}" y="{}" width="8" height="8" fill="{colour}" />"#, middle - 4.0, y - 4.0)
             }
             Role::Maml => format!(r#"<circle cx="{middle}" cy="{y}" r="4.5" fill="{colour}" />"#),
-            Role::Gain => format!(r#"<path d="M {middle} {} l 5 5 l -5 5 l -5 -5 z" fill="{colour}" />"#, y - 5.0),
+            Role::Gain | Role::Other => {
+                format!(r#"<path d="M {middle} {} l 5 5 l -5 5 l -5 -5 z" fill="{colour}" />"#, y - 5.0)
+            }
         };
         drawn += &text(end + 8.0, y + 0.35 * FONT_SIZE, role.name());
         x += length(role);

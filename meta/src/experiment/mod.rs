@@ -4,6 +4,7 @@ pub mod gradients;
 pub mod linear_regression;
 pub mod omniglot;
 pub mod sweep;
+pub mod two_layer;
 
 /// A run that is advanced step by step by whoever shows it, saves it and stops it: nothing calls upward.
 pub trait Experiment {

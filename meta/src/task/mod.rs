@@ -3,6 +3,7 @@
 pub mod episode;
 pub mod pool;
 pub mod regression;
+pub mod teacher;
 
 pub use episode::{Episode, EpisodeError, EpisodeSpec, Labels, Shot, draw, pixels};
 pub use pool::{ClassPool, ClassRef, Group, Landscape, LandscapeSpec, PoolError, landscape_pools, standard_split};

@@ -1,0 +1,92 @@
+//! A learner's stationary point: from several starts, the best by the training objective.
+
+use maml_autograd::{Tensor, Value};
+use serde::{Deserialize, Serialize};
+
+use super::config::Config;
+use crate::{
+    Params,
+    lbfgs::{Minimum, minimise},
+    maml::Task,
+    model::{Activation, Model, Regression, TwoLayer},
+    rng::{Purpose, rng},
+    train::{Learner, objective},
+};
+
+/// How a training went.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Trained {
+    /// Which random initialisation led to the best objective.
+    pub start: usize,
+    /// The training objective there.
+    pub objective: f64,
+    /// ‖∇‖ as a share of its initial value.
+    pub gradient: f64,
+    /// Evaluations of objective and gradient.
+    pub evaluations: usize,
+    /// Whether the point is stationary by the rule of the config.
+    pub is_stationary: bool,
+    /// Starts from which the objective left the range of numbers.
+    pub diverged_starts: usize,
+    /// Hidden units that are flat on every training input.
+    pub dead: usize,
+}
+
+/// A hidden unit whose slope is below this on every input is dead.
+const DEAD: f64 = 1e-6;
+
+/// Minimises a learner's objective on `tasks`; none if it diverges from every start.
+pub(super) fn train(
+    config: &Config,
+    learner: Learner,
+    tasks: &[Task<Regression<TwoLayer, f64>>],
+    (seed, place): (u64, u64),
+) -> Option<(Tensor<f64>, Trained)> {
+    let from_start = |start: usize| -> Minimum<f64> {
+        // Each start is an address of its own, the same for both learners.
+        let address = rng(seed, Purpose::Init, place, start as u64);
+        minimise(initial(config, address), config.stop(), |w| objective(learner, tasks, w))
+    };
+    let all: Vec<Minimum<f64>> = (0..config.starts).map(from_start).collect();
+    let finite = all.iter().enumerate().filter(|(_, minimum)| minimum.value.is_finite());
+    let (start, best) = finite.min_by(|a, b| a.1.value.total_cmp(&b.1.value))?;
+    let weights = best.params.tensors()[0].clone();
+    let trained = Trained {
+        start,
+        objective: best.value,
+        gradient: best.gradient,
+        evaluations: best.evaluations,
+        is_stationary: best.is_stationary,
+        diverged_starts: all.iter().filter(|minimum| !minimum.value.is_finite()).count(),
+        dead: dead_units(config.activation, &weights, tasks),
+    };
+    Some((weights, trained))
+}
+
+fn initial(config: &Config, mut rng: crate::rng::ChaCha8Rng) -> Params<f64> {
+    use rand::Rng;
+    config.model().init(rng.next_u64())
+}
+
+/// Hidden units whose slope is nearly 0 on every input of every task.
+fn dead_units(activation: Activation, weights: &Tensor<f64>, tasks: &[Task<Regression<TwoLayer, f64>>]) -> usize {
+    let neurons = weights.shape().last();
+    let mut alive = vec![false; neurons];
+    for set in tasks.iter().flat_map(|task| task.support.iter().chain([&task.query])) {
+        let hidden = set.x.matmul(weights);
+        let slopes = slopes(activation, &hidden);
+        slopes.as_slice().iter().enumerate().for_each(|(i, slope)| alive[i % neurons] |= slope.abs() > DEAD);
+    }
+    alive.iter().filter(|alive| !**alive).count()
+}
+
+/// σ′(x), by the engine.
+fn slopes(activation: Activation, x: &Tensor<f64>) -> Tensor<f64> {
+    struct Sum(Activation);
+    impl maml_autograd::Function<f64> for Sum {
+        fn eval<V: Value<Real = f64>>(&self, x: &[V]) -> V {
+            self.0.of(&x[0]).sum()
+        }
+    }
+    maml_autograd::grad(&Sum(activation), std::slice::from_ref(x)).remove(0)
+}
