@@ -88,8 +88,8 @@ fn empty_and_single_things_are_drawn() {
 
 #[test]
 fn a_letter_below_a_letter_is_set_as_such_and_a_name_is_not() {
-    let set = svg::with_subscripts("<text>ρ_H / ρ_E, r_H = 1, own_landscape, a_b_c</text>");
-    assert_eq!(set.matches("<tspan dy=\"0.25em\"").count(), 3, "{set}");
+    let set = svg::with_subscripts("<text>ρ_H / ρ_E, r_H = 1 − αμ_E, own_landscape, a_b_c</text>");
+    assert_eq!(set.matches("<tspan dy=\"0.25em\"").count(), 4, "{set}");
     assert!(set.contains("own_landscape") && set.contains("a_b_c") && set.starts_with("<text>ρ<tspan"), "{set}");
 }
 

@@ -90,11 +90,12 @@ fn print_claim(claim: &Claim, out: &mut Out) -> Result<(), Failure> {
     for statistic in &claim.statistics {
         let estimate = &statistic.estimate;
         out.line(format!(
-            "  {}: {} ({} % interval, {} over seeds, n = {}): {}",
+            "  {}: {} ({} % interval, {} over {}, n = {}): {}",
             statistic.what,
             interval(estimate.mean, estimate.half_width(), 4),
             100.0 * estimate.level,
             estimate.estimator,
+            statistic.over,
             estimate.n,
             statistic.verdict
         ))?;

@@ -61,7 +61,8 @@ fn stationary_points(run: &Run) -> Figure {
     };
     let bound = Axes {
         title: "The ratio at MAML's solution and its bound".into(),
-        x: axis("bound ((1 − αμ_E) / (1 − αL_H))²"),
+        // The bounds lie close together.
+        x: Axis { label: "bound ((1 − αμ_E) / (1 − αL_H))²".into(), log: false },
         y: axis("‖∇f_H‖ / ‖∇f_E‖"),
         curves: diagonal(&bounded),
         samples: bounded,

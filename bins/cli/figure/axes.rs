@@ -21,6 +21,9 @@ const MARGIN: f64 = 0.07;
 
 const GREY: &str = "#555555";
 
+/// Half the width of a letter of a label, as a share of the axis.
+const HALF_LETTER: f64 = 0.0095;
+
 /// The least and the greatest of some numbers, once logarithms were taken if the axis asks for them.
 #[derive(Clone, Copy)]
 pub(super) struct Range {
@@ -142,13 +145,10 @@ impl Samples {
             Role::Gain => MarkerShape::Diamond,
             Role::Other => MarkerShape::Cross,
         };
-        ScatterPlot::new()
-            .with_data(points.iter().map(|p| (p.x, p.y)).collect::<Vec<_>>())
-            .with_y_err_asymmetric(bars.collect::<Vec<_>>())
-            .with_color(self.role.colour())
-            .with_marker(marker)
-            .with_size(4.0)
-            .into()
+        let dots = ScatterPlot::new().with_data(points.iter().map(|p| (p.x, p.y)).collect::<Vec<_>>());
+        let exact = points.iter().all(|p| p.low == p.y && p.high == p.y);
+        let dots = if exact { dots } else { dots.with_y_err_asymmetric(bars.collect::<Vec<_>>()) };
+        dots.with_color(self.role.colour()).with_marker(marker).with_size(4.0).into()
     }
 }
 
@@ -157,7 +157,8 @@ impl Mark {
         match self {
             Mark::Horizontal(at, label) if y.contains(*at) => {
                 // Below the line: what is compared with it lies above, as a rule.
-                let text = TextAnnotation::new(label, x.at(0.91), y.at((y.place(*at) - 0.065).max(0.0)));
+                let middle = 0.98 - HALF_LETTER * label.chars().count() as f64;
+                let text = TextAnnotation::new(label, x.at(middle), y.at((y.place(*at) - 0.065).max(0.0)));
                 layout.with_reference_line(ReferenceLine::horizontal(*at).with_color(GREY)).with_annotation(text)
             }
             Mark::Vertical(at, label) if x.contains(*at) => {

@@ -57,8 +57,8 @@ impl Map {
             .with_size(2.5);
         let mut plots: Vec<Plot> = vec![filled.into(), lines.into(), dots.into()];
         plots.extend(self.paths.iter().flat_map(Path::draw));
-        let layout = frame(&plots)
-            .with_colorbar_tick_format(TickFormat::Custom(Arc::new(|z: f64| tick((z.exp() * 100.0).round() / 100.0))));
+        let layout =
+            frame(&plots).with_colorbar_tick_format(TickFormat::Custom(Arc::new(|z: f64| tick(rounded(z.exp())))));
         let layout = named.iter().filter_map(|level| self.label_of(*level, x, y)).fold(layout, Layout::with_annotation);
         let written = self.written.iter().map(|&(x, y, value)| TextAnnotation::new(format!("{value:.2}"), x, y));
         let layout = written.fold(layout, Layout::with_annotation);
@@ -79,7 +79,7 @@ impl Map {
         // At the frame half of it would be cut off.
         let inside = |&at: &(f64, f64)| (0.04..0.96).contains(&place(at).0) && place(at).1 < 0.94;
         let (px, py) = self.crossings(level).filter(inside).max_by(|a, b| room(a).total_cmp(&room(b)))?;
-        Some(TextAnnotation::new(tick((level.exp() * 100.0).round() / 100.0), px, py).with_font_size(11))
+        Some(TextAnnotation::new(tick(rounded(level.exp())), px, py).with_font_size(11))
     }
 
     /// Where ln z passes a level along the rows of the grid.
@@ -103,6 +103,12 @@ impl Path {
             ScatterPlot::new().with_data(start.into_iter().collect::<Vec<_>>()).with_color(colour).with_size(4.5);
         [way.into(), start.into()]
     }
+}
+
+/// Three significant digits.
+fn rounded(z: f64) -> f64 {
+    let unit = 10_f64.powf(z.abs().max(f64::MIN_POSITIVE).log10().floor() - 2.0);
+    (z / unit).round() * unit
 }
 
 fn shade(share: f64) -> String {

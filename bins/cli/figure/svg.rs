@@ -102,10 +102,10 @@ pub(super) fn with_subscripts(svg: &str) -> String {
     let mut set = String::with_capacity(svg.len());
     for (i, &letter) in letters.iter().enumerate() {
         let at = |j: Option<usize>| j.and_then(|j| letters.get(j)).copied().unwrap_or(' ');
-        // A mark at i is the underscore of a symbol if both of its letters stand alone.
+        // A mark at i is the underscore of a symbol if both of its letters stand alone; Greek letters never make names.
         let is_mark = |j: Option<usize>| {
             let near = |step: isize| at(j.and_then(|j| j.checked_add_signed(step)));
-            let alone = [-2, 2].iter().all(|&step| !near(step).is_alphanumeric() && near(step) != '_');
+            let alone = [-2, 2].iter().all(|&step| !near(step).is_ascii_alphanumeric() && near(step) != '_');
             near(0) == '_' && near(-1).is_alphabetic() && near(1).is_alphabetic() && alone
         };
         if is_mark(Some(i)) {

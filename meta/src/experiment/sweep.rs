@@ -1,6 +1,7 @@
 //! What the seeds found at the places of a sweep: points, gains, and statistics for the claims.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
 
 use crate::{
     LearnerName,
@@ -141,6 +142,8 @@ pub struct Claim {
 pub struct Statistic {
     /// What it is.
     pub what: String,
+    /// What the samples are, such as "seeds".
+    pub over: &'static str,
     /// Mean and interval.
     #[serde(flatten)]
     pub estimate: Estimate,
@@ -230,11 +233,14 @@ impl Claim {
 }
 
 impl Statistic {
-    pub(super) fn of(what: String, samples: &[f64], level: f64) -> Self {
+    pub(super) fn of(what: String, over: &'static str, samples: &[f64], level: f64) -> Self {
         let estimate = mean_interval_at(samples, level);
-        Self { what, verdict: Verdict::of(&estimate).to_string(), estimate }
+        Self { what, over, verdict: Verdict::of(&estimate).to_string(), estimate }
     }
 }
+
+/// The samples of most statistics.
+pub(super) const SEEDS: &str = "seeds";
 
 /// What the gain is called in statistics.
 pub(super) const GAIN: &str = "ln(E_NAL/E_MAML)";
@@ -271,7 +277,7 @@ impl Swept {
     }
 
     fn by_seed(&self, what: String, of: impl Fn(usize) -> f64) -> Statistic {
-        Statistic::of(what, &(0..self.seeds()).map(of).collect::<Vec<_>>(), self.level)
+        Statistic::of(what, SEEDS, &(0..self.seeds()).map(of).collect::<Vec<_>>(), self.level)
     }
 
     /// The gain at one place.
@@ -303,6 +309,17 @@ impl Swept {
         let ratio = |i: &usize| self.measured[*i].place.theory_gain.map_or(0.0, |gain| gain[0]);
         (0..self.measured.len()).max_by(|a, b| ratio(a).total_cmp(&ratio(b))).expect("a sweep has places")
     }
+}
+
+/// The address of the random numbers of a place: that of its sweep and values, so that other places do not move it.
+pub(super) fn address(sweep: &str, value: f64, across: Option<f64>) -> u64 {
+    let mut hash = Sha256::new();
+    hash.update(sweep.as_bytes());
+    for value in [Some(value), across].into_iter().flatten() {
+        hash.update(value.to_le_bytes());
+    }
+    let digest = hash.finalize();
+    u64::from_le_bytes(digest[..8].try_into().expect("a digest has more than 8 bytes"))
 }
 
 /// A config with the number of one of its top-level keys replaced.

@@ -2,12 +2,11 @@
 
 use maml_autograd::Tensor;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::config::{Config, Sweep};
 use crate::{
     LearnerName,
-    experiment::sweep::Measure,
+    experiment::sweep::{Measure, address},
     maml::{InnerLoop, adapt},
     task::regression::{Batches, RegressionTask, RegressionTasks, moments},
     theory::{Comparison, Landscape, NormalEquations, TheoryError, Vector, estimation_risk},
@@ -118,7 +117,7 @@ impl Cell {
             training_tasks: config.tasks as u64,
             test_tasks: config.test_tasks as u64,
             tasks: RegressionTasks::new(&landscape),
-            place: place(name, value, across),
+            place: address(name, value, across),
             landscape,
         })
     }
@@ -200,15 +199,4 @@ impl Cell {
         }
         Ok(risks)
     }
-}
-
-/// The address of a cell's random numbers: that of its sweep and values, so that other cells do not move it.
-fn place(sweep: &str, value: f64, across: Option<f64>) -> u64 {
-    let mut hash = Sha256::new();
-    hash.update(sweep.as_bytes());
-    for value in [Some(value), across].into_iter().flatten() {
-        hash.update(value.to_le_bytes());
-    }
-    let digest = hash.finalize();
-    u64::from_le_bytes(digest[..8].try_into().expect("a digest has more than 8 bytes"))
 }

@@ -1,7 +1,7 @@
 //! The claims of the paper that linear regression speaks to, judged by the seeds' own gains.
 
 use super::run::Run;
-use crate::experiment::sweep::{Claim, Statistic, Swept};
+use crate::experiment::sweep::{Claim, SEEDS, Statistic, Swept};
 
 impl Run {
     /// The claims that the finished sweeps speak to. A landscape of one's own has no easy and hard groups, and no claims.
@@ -76,6 +76,6 @@ impl Run {
             self.finished().find(|(cell, _)| cell.sweep == "samples" && cell.value == m).map_or(&[][..], |at| at.1);
         let samples: Vec<f64> = draws.iter().map(|draw| sign * draw.lean.unwrap_or(0.0)).collect();
         let minus = if sign < 0.0 { "-" } else { "" };
-        Statistic::of(format!("{minus}lean of MAML's solution at m = {m}"), &samples, self.config().level)
+        Statistic::of(format!("{minus}lean of MAML's solution at m = {m}"), SEEDS, &samples, self.config().level)
     }
 }

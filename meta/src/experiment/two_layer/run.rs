@@ -9,7 +9,7 @@ use super::{
     surface::{Surface, surface},
 };
 use crate::{
-    experiment::{Experiment, Progress},
+    experiment::{Experiment, Progress, sweep::address},
     parallel::Workers,
 };
 
@@ -68,8 +68,8 @@ impl Unit {
             Self::Sweep { name, place, seed } => {
                 let sweep = &config.sweep[name];
                 let at = config.at(sweep, sweep.values[*place]);
-                // Every value has data of its own; the environment is the seed's.
-                Found::Sweep(at.and_then(|config| draw(&config, *seed, *place as u64)))
+                let address = address(name, sweep.values[*place], None);
+                Found::Sweep(at.and_then(|config| draw(&config, *seed, address)))
             }
             Self::Pair(index) => Found::Pair(solve(config, *index)),
             Self::Surface => Found::Surface(surface(config, 0)),

@@ -15,6 +15,9 @@ use crate::{
     stats::{Estimate, mean_interval_at},
 };
 
+/// The samples of statistics over pairs.
+const ENVIRONMENTS: &str = "environments";
+
 /// The result of a run, complete enough to be read without it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
@@ -223,8 +226,8 @@ impl Run {
             .collect();
         let (level, what) = (self.config().level, "ln(|grad f_E| / |grad f_H|) at MAML's solution");
         let statistics = vec![
-            Statistic::of(what.into(), &ratios, level),
-            Statistic::of(format!("{what} less that at NAL's"), &than_nal, level),
+            Statistic::of(what.into(), ENVIRONMENTS, &ratios, level),
+            Statistic::of(format!("{what} less that at NAL's"), ENVIRONMENTS, &than_nal, level),
         ];
         let statement =
             "At MAML's stationary points the gradient norm is smaller on the harder task (two-layer networks).";
@@ -340,7 +343,7 @@ impl Run {
             ),
             format!(
                 "Adaptation: SGD with α = {}, K = {}, on m = {} fresh samples each. Training: n = {} tasks with query sets of {} \
-                 samples, exact second order, L-BFGS from {} random starts until the gradient norm is {} of its initial value, \
+                 samples, exact second order, L-BFGS from {} random starts until the gradient norm is {:e} of its initial value, \
                  the best start by the training objective.",
                 c.alpha, c.inner_steps, c.adaptation_samples, c.tasks, c.samples, c.starts, c.training.tolerance
             ),
