@@ -42,8 +42,12 @@ const TINY: [&str; 10] = [
 
 #[test]
 fn no_words_give_a_first_screen() {
-    let programs =
-        [env!("CARGO_BIN_EXE_omniglot"), env!("CARGO_BIN_EXE_gradients"), env!("CARGO_BIN_EXE_linear_regression")];
+    let programs = [
+        env!("CARGO_BIN_EXE_omniglot"),
+        env!("CARGO_BIN_EXE_gradients"),
+        env!("CARGO_BIN_EXE_linear_regression"),
+        env!("CARGO_BIN_EXE_two_layer"),
+    ];
     for program in programs {
         let screen = succeeds(&mut Command::new(program));
         assert!(screen.contains("--help") && screen.lines().count() >= 5, "{screen}");
@@ -149,6 +153,40 @@ fn a_stopped_or_killed_run_goes_on_to_the_same_summary() {
             "{signal}"
         );
     }
+}
+
+#[test]
+fn two_layer_writes_its_run_and_counts_what_fails() {
+    let home = TempDir::new().unwrap();
+    let run = |name: &str, sets: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_two_layer"));
+        command.args(["--profile", "smoke", "--progress", "none"]).args(sets).arg("--out").arg(home.path().join(name));
+        command
+    };
+    let table = succeeds(&mut run("whole", &[]));
+    for word in
+        ["hardness: excess risk", "Claim A", "Claim B", "Claim C", "not stationary: 0", "The bound applies", "Protocol"]
+    {
+        assert!(table.contains(word), "no `{word}` in:\n{table}");
+    }
+    let read =
+        |name: &str| fs::read_to_string(home.path().join("whole").join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
+    for key in ["sweep", "parameter", "value", "learner", "mean", "ci_low", "ci_high", "seeds"] {
+        assert!(!summary["points"][0][key].is_null(), "no `{key}`");
+    }
+    assert_eq!(summary["parameters"]["neurons"], 3);
+    // 3 sweeps of 2 values with 2 seeds, and 3 environments, for two learners.
+    assert_eq!(read("trainings.csv").lines().count(), 1 + 2 * (12 + 3));
+    assert_eq!(read("pairs.csv").lines().count(), 1 + 3);
+    for picture in ["hardness", "distance", "spread_hard", "stationary_points", "loss_surface"] {
+        assert!(read(&format!("{picture}.svg")).ends_with("</svg>"), "{picture}");
+    }
+    let failing =
+        run("failing", &["--set", "alpha=1e200", "--set", "inner_steps=3"]).output().expect("the binary starts");
+    assert_eq!(failing.status.code(), Some(1), "some cells failed");
+    assert!(text(&failing.stdout).contains("Failed: sweep `hardness`"), "{}", text(&failing.stdout));
+    refused(&mut run("refused", &["--set", "activation=swish"]), 2, &["activation", "softplus"]);
 }
 
 #[test]
