@@ -85,7 +85,7 @@ fn evaluate<'a, F: Function<f64>>(f: &'a F) -> impl FnMut(&Params<f64>) -> (f64,
 
 #[test]
 fn a_quadratic_is_solved_to_the_last_digits() {
-    let found = minimise(zeros(6), Stop { tolerance: 1e-12, evaluations: 500 }, evaluate(&Bowl));
+    let found = minimise(zeros(6), Stop { gradient: 1e-12, evaluations: 500 }, evaluate(&Bowl));
     assert!(found.is_stationary && found.evaluations < 100, "{found:?}");
     found.params.tensors()[0].as_slice().iter().for_each(|w| assert!((w - 1.0).abs() < 1e-7, "{found:?}"));
 }
@@ -95,7 +95,7 @@ fn networks_become_stationary_for_plain_and_meta_objectives() {
     for (case, activation) in ACTIVATIONS.into_iter().enumerate().filter(|(_, a)| *a != Activation::Relu) {
         let (support, start) = network(activation, case as u64);
         let (query, _) = network(activation, 10 + case as u64);
-        let stop = Stop { tolerance: 1e-6, evaluations: 5000 };
+        let stop = Stop { gradient: 1e-6, evaluations: 5000 };
         let plain = minimise(start.clone(), stop, evaluate(&support));
         assert!(plain.is_stationary, "{activation:?}: {} after {}", plain.gradient, plain.evaluations);
         let task = Task { support: vec![support], query };
@@ -111,14 +111,14 @@ fn networks_become_stationary_for_plain_and_meta_objectives() {
 #[test]
 fn what_cannot_be_reached_is_said() {
     let (f, start) = network(Activation::Tanh, 3);
-    let short = minimise(start.clone(), Stop { tolerance: 1e-9, evaluations: 5 }, evaluate(&f));
+    let short = minimise(start.clone(), Stop { gradient: 1e-9, evaluations: 5 }, evaluate(&f));
     assert!(!short.is_stationary && short.evaluations == 5 && short.gradient < 1.0, "{short:?}");
-    let lost = minimise(start.map(|t| t.scale(f64::NAN)), Stop { tolerance: 1e-9, evaluations: 5 }, evaluate(&f));
+    let lost = minimise(start.map(|t| t.scale(f64::NAN)), Stop { gradient: 1e-9, evaluations: 5 }, evaluate(&f));
     assert!(!lost.is_stationary && !lost.value.is_finite());
     // At a minimum from the start there is nothing to do.
     let done = minimise(
         zeros(6).map(|t| Tensor::full(t.shape(), 1.0)),
-        Stop { tolerance: 1e-9, evaluations: 5 },
+        Stop { gradient: 1e-9, evaluations: 5 },
         evaluate(&Bowl),
     );
     assert!(done.is_stationary && done.evaluations == 1);

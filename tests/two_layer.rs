@@ -117,6 +117,13 @@ fn every_activation_runs_and_what_is_not_stationary_is_counted() {
         assert!(summary.points.iter().all(|point| point.mean.is_finite() && point.mean > 0.0), "{activation:?}");
         assert_eq!(summary.trainings.count, 2 * (4 + 3), "{activation:?}");
     }
+    // Adam first, and L-BFGS from where it leads: the same rule, another way.
+    let mut config = smoke();
+    config.training.steps = 100;
+    config.run = vec!["distance".into()];
+    let summary = finished(&config, 2).summary();
+    assert_eq!(summary.trainings.not_stationary, 0, "{:?}", summary.trainings);
+    assert!(summary.protocol.iter().any(|sentence| sentence.contains("100 steps of Adam")));
     let mut config = smoke();
     config.training.evaluations = 3;
     let trainings = finished(&config, 2).summary().trainings;
@@ -183,6 +190,7 @@ fn wrong_numbers_are_named() {
     };
     refused(|c| c.neurons = 0, "`neurons`");
     refused(|c| c.rho_hard = -1.0, "`rho_hard`");
+    refused(|c| c.training.tolerance = 0.0, "`training.tolerance`");
     refused(|c| c.seeds = vec![1], "at least 2");
     refused(|c| c.seeds = vec![1, 1], "twice");
     refused(|c| c.run = vec!["nothing".into()], "known: distance");

@@ -12,8 +12,8 @@ use crate::Params;
 /// When to stop.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Stop {
-    /// ‖∇f‖ as a share of ‖∇f‖ at the start at which a point counts as stationary.
-    pub tolerance: f64,
+    /// ‖∇f‖ at which a point counts as stationary.
+    pub gradient: f64,
     /// The largest number of evaluations of f and ∇f.
     pub evaluations: usize,
 }
@@ -25,7 +25,7 @@ pub struct Minimum<T: Real> {
     pub params: Params<T>,
     /// f there; not finite only if it was not finite at the start.
     pub value: f64,
-    /// ‖∇f‖ there, as a share of ‖∇f‖ at the start; 0 if that was 0.
+    /// ‖∇f‖ there.
     pub gradient: f64,
     /// Evaluations of f and ∇f.
     pub evaluations: usize,
@@ -69,9 +69,8 @@ pub fn minimise<T: Real>(
         (Point { params, value, gradient }, evaluations)
     };
     let (mut here, mut evaluated) = at(start);
-    let first = here.gradient.norm();
     let mut steps: VecDeque<Step<T>> = VecDeque::new();
-    while here.gradient.norm() > stop.tolerance * first && evaluated < stop.evaluations {
+    while here.gradient.norm() > stop.gradient && evaluated < stop.evaluations {
         let direction = descent(&steps, &here.gradient);
         // Without a memory the direction has no scale of its own.
         let unit = if steps.is_empty() { 1.0 / here.gradient.norm().max(1.0) } else { 1.0 };
@@ -97,8 +96,8 @@ pub fn minimise<T: Real>(
             None => steps.clear(),
         }
     }
-    let gradient = if first == 0.0 { 0.0 } else { here.gradient.norm() / first };
-    let is_stationary = gradient <= stop.tolerance;
+    let gradient = here.gradient.norm();
+    let is_stationary = gradient <= stop.gradient;
     Minimum { params: here.params, value: here.value, gradient, evaluations: evaluated, is_stationary }
 }
 

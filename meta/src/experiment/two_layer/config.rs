@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     experiment::sweep::with_number,
-    lbfgs::Stop,
     maml::{InnerLoop, Order},
     model::{Activation, TwoLayer},
+    optim::Optimizer,
     task::teacher::TeacherSpec,
     train::Learner,
 };
@@ -53,7 +53,7 @@ pub struct Config {
     pub test_samples: usize,
     /// Random initialisations of each training; the best by the training objective is kept.
     pub starts: usize,
-    /// When a training ends.
+    /// How a training goes, and when it ends.
     pub training: Training,
     /// Independent repetitions of the sweeps: each has an environment of its own.
     pub seeds: Vec<u64>,
@@ -69,13 +69,17 @@ pub struct Config {
     pub sweep: BTreeMap<String, Sweep>,
 }
 
-/// When a training ends.
+/// How a training goes, and when it ends: steps of an optimiser, then L-BFGS to the last digits.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
+    /// Adam or SGD.
+    pub optimizer: Optimizer,
+    /// Steps of it; 0 leaves all to L-BFGS.
+    pub steps: usize,
     /// ‖∇‖ as a share of its initial value at which a point counts as stationary.
     pub tolerance: f64,
-    /// The largest number of evaluations of objective and gradient.
+    /// The largest number of evaluations of objective and gradient by L-BFGS.
     pub evaluations: usize,
 }
 
@@ -129,10 +133,6 @@ impl Config {
     /// What both learners minimise, NAL first.
     pub(super) fn learners(&self) -> [Learner; 2] {
         [Learner::Nal, Learner::Maml(self.inner(), Order::Second)]
-    }
-
-    pub(super) fn stop(&self) -> Stop {
-        Stop { tolerance: self.training.tolerance, evaluations: self.training.evaluations }
     }
 
     pub(super) fn spec(&self) -> TeacherSpec {
@@ -193,6 +193,10 @@ impl Config {
             if !(x > 0.0 && x < 1.0) {
                 return Err(format!("`{name}` is {x}; it lies between 0 and 1"));
             }
+        }
+        let rate = self.training.optimizer.rate();
+        if !(rate.is_finite() && rate > 0.0) {
+            return Err(format!("`training.optimizer.rate` is {rate}; it must be a positive number"));
         }
         if self.seeds.len() < 2 {
             return Err(format!("`seeds` has {} entries; an interval needs at least 2", self.seeds.len()));

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     LearnerName,
     experiment::sweep::{Claim, Gain, Measure, Measured, Place, Point, Statistic, Swept},
+    optim::Optimizer,
     stats::{Estimate, mean_interval_at},
 };
 
@@ -327,6 +328,11 @@ impl Run {
     /// What makes the numbers, in sentences.
     pub fn protocol(&self) -> Vec<String> {
         let c = self.config();
+        let first = match (c.training.steps, c.training.optimizer) {
+            (0, _) => String::new(),
+            (steps, Optimizer::Sgd { rate }) => format!("{steps} steps of gradient descent at {rate} and then "),
+            (steps, Optimizer::Adam { rate }) => format!("{steps} steps of Adam at {rate} and then "),
+        };
         vec![
             format!(
                 "Base: d = {}, {} neurons ({:?}), p = {}, ρ_E = {}, ρ_H = {}, R = {}, r_E = {}, r_H = {}, ν² = {}.",
@@ -343,8 +349,8 @@ impl Run {
             ),
             format!(
                 "Adaptation: SGD with α = {}, K = {}, on m = {} fresh samples each. Training: n = {} tasks with query sets of {} \
-                 samples, exact second order, L-BFGS from {} random starts until the gradient norm is {:e} of its initial value, \
-                 the best start by the training objective.",
+                 samples, exact second order, {first}L-BFGS from {} random starts until the gradient norm is {:e} of its \
+                 initial value, the best start by the training objective.",
                 c.alpha, c.inner_steps, c.adaptation_samples, c.tasks, c.samples, c.starts, c.training.tolerance
             ),
             format!(

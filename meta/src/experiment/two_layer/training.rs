@@ -3,10 +3,10 @@
 use maml_autograd::{Tensor, Value};
 use serde::{Deserialize, Serialize};
 
-use super::config::Config;
+use super::config::{Config, Training};
 use crate::{
     Params,
-    lbfgs::{Minimum, minimise},
+    lbfgs::{Minimum, Stop, minimise},
     maml::Task,
     model::{Activation, Model, Regression, TwoLayer},
     rng::{Purpose, rng},
@@ -42,25 +42,45 @@ pub(super) fn train(
     tasks: &[Task<Regression<TwoLayer, f64>>],
     (seed, place): (u64, u64),
 ) -> Option<(Tensor<f64>, Trained)> {
-    let from_start = |start: usize| -> Minimum<f64> {
+    let from_start = |start: usize| {
         // Each start is an address of its own, the same for both learners.
         let address = rng(seed, Purpose::Init, place, start as u64);
-        minimise(initial(config, address), config.stop(), |w| objective(learner, tasks, w))
+        descend(config, initial(config, address), |w| objective(learner, tasks, w))
     };
-    let all: Vec<Minimum<f64>> = (0..config.starts).map(from_start).collect();
-    let finite = all.iter().enumerate().filter(|(_, minimum)| minimum.value.is_finite());
-    let (start, best) = finite.min_by(|a, b| a.1.value.total_cmp(&b.1.value))?;
+    let all: Vec<(Minimum<f64>, f64)> = (0..config.starts).map(from_start).collect();
+    let finite = all.iter().enumerate().filter(|(_, (minimum, _))| minimum.value.is_finite());
+    let (start, (best, first)) = finite.min_by(|a, b| a.1.0.value.total_cmp(&b.1.0.value))?;
     let weights = best.params.tensors()[0].clone();
     let trained = Trained {
         start,
         objective: best.value,
-        gradient: best.gradient,
+        gradient: if *first > 0.0 { best.gradient / first } else { 0.0 },
         evaluations: best.evaluations,
         is_stationary: best.is_stationary,
-        diverged_starts: all.iter().filter(|minimum| !minimum.value.is_finite()).count(),
+        diverged_starts: all.iter().filter(|(minimum, _)| !minimum.value.is_finite()).count(),
         dead: dead_units(config.activation, &weights, tasks),
     };
     Some((weights, trained))
+}
+
+/// The steps of the optimiser, and L-BFGS from where they lead; and ‖∇‖ at the start, which the stopping rule refers to.
+fn descend(
+    config: &Config,
+    start: Params<f64>,
+    mut f: impl FnMut(&Params<f64>) -> (f64, Params<f64>),
+) -> (Minimum<f64>, f64) {
+    let Training { optimizer, steps, tolerance, evaluations } = config.training;
+    let first = f(&start).1.norm();
+    let mut state = optimizer.init(&start);
+    let mut w = start;
+    for _ in 0..steps {
+        let (_, gradient) = f(&w);
+        if gradient.norm() <= tolerance * first {
+            break;
+        }
+        (w, state) = optimizer.update(&w, &gradient, state);
+    }
+    (minimise(w, Stop { gradient: tolerance * first, evaluations }, f), first)
 }
 
 fn initial(config: &Config, mut rng: crate::rng::ChaCha8Rng) -> Params<f64> {
