@@ -72,7 +72,7 @@ fn stationary_points(run: &Run) -> Figure {
         "Each point is an environment of one easy and one hard task with population losses ({} samples each). Dotted: equality; \
          at a stationary point of NAL the two norms are equal, and MAML's ratio lies below the bound wherever αL < 1. {}",
         run.config().pairs.samples,
-        run.protocol()[..2].join(" ")
+        run.protocol()[..3].join(" ")
     );
     Figure { title: "Stationary points".into(), panels: vec![Panel::Axes(scatter), Panel::Axes(bound)], caption }
 }
@@ -118,7 +118,7 @@ fn loss_surface(run: &Run, surface: &Surface) -> Figure {
          plane. {}",
         off[0],
         off[1],
-        run.protocol()[..2].join(" ")
+        run.protocol()[..3].join(" ")
     );
     Figure { title: "Loss surfaces".into(), panels: titles.into_iter().enumerate().map(panel).collect(), caption }
 }

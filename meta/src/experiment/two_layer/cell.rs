@@ -1,5 +1,6 @@
 //! One place of a sweep: what one seed finds there.
 
+use maml_autograd::{Tensor, value};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -9,6 +10,7 @@ use super::{
 use crate::{
     LearnerName,
     maml::adapt,
+    model::{Model, Regression},
     rng::{Purpose, rng},
     task::teacher::{Environment, Kind, TeacherTask, matched},
 };
@@ -66,20 +68,14 @@ pub(super) fn draw(config: &Config, seed: u64, place: u64) -> Result<Draw, Strin
 }
 
 /// The mean over tasks of ½ E(f(x; w_K) − teacher(x))², on the inputs of their query sets.
-fn judge(
-    config: &Config,
-    learner: LearnerName,
-    weights: &maml_autograd::Tensor<f64>,
-    tests: &[TeacherTask],
-) -> Result<f64, String> {
-    use crate::model::{Model, Regression};
+fn judge(config: &Config, learner: LearnerName, weights: &Tensor<f64>, tests: &[TeacherTask]) -> Result<f64, String> {
     let mut sum = 0.0;
     for (i, task) in tests.iter().enumerate() {
         let adapted = adapt(&task.data.support, std::slice::from_ref(weights), config.inner());
         let model = config.model();
         let x = task.data.query.x.clone();
         let clean = Regression { model, y: model.predict(std::slice::from_ref(&task.teacher), &x), x };
-        let risk = maml_autograd::value(&clean, &adapted);
+        let risk = value(&clean, &adapted);
         if !risk.is_finite() {
             let (learner, kind) = (learner.name(), task.kind.name());
             return Err(format!(

@@ -347,15 +347,19 @@ impl Run {
                 c.spread_hard,
                 c.noise_variance
             ),
+            format!("Adaptation: SGD with α = {}, K = {}.", c.alpha, c.inner_steps),
             format!(
-                "Adaptation: SGD with α = {}, K = {}, on m = {} fresh samples each. Training: n = {} tasks with query sets of {} \
-                 samples, exact second order, {first}L-BFGS from {} random starts until the gradient norm is {:e} of its \
-                 initial value, the best start by the training objective.",
-                c.alpha, c.inner_steps, c.adaptation_samples, c.tasks, c.samples, c.starts, c.training.tolerance
+                "Training: exact second order, {first}L-BFGS from {} random starts until the gradient norm is {:e} of its \
+                 initial value; the best start by the training objective is kept.",
+                c.starts, c.training.tolerance
             ),
             format!(
-                "Judged by the excess risk after adaptation on {} fresh tasks of each kind, the same for both; {} seeds, each with \
-                 an environment of its own.",
+                "Sweeps: n = {} training tasks with m = {} fresh samples for each adaptation step and {} for the query set; judged \
+                 by the excess risk after adaptation on {} fresh tasks of each kind, the same for both; {} seeds, each with an \
+                 environment of its own.",
+                c.tasks,
+                c.adaptation_samples,
+                c.samples,
                 c.test_tasks,
                 c.seeds.len()
             ),

@@ -36,56 +36,71 @@ pub struct Surface {
 /// The part of the plane beyond the outermost point of interest, as a share of the extent.
 const ROOM: f64 = 0.35;
 
+/// A plane through the origin of weight space, by two orthonormal directions.
+struct Plane([Tensor<f64>; 2]);
+
+impl Plane {
+    /// That of two networks; none if they lie in one direction.
+    fn through(easy: &Tensor<f64>, hard: &Tensor<f64>) -> Option<Self> {
+        let first = easy.scale(1.0 / norm(easy));
+        let rest = hard.add_scaled(-hard.dot(&first).item(), &first);
+        let size = norm(&rest);
+        (size > 1e-9 * norm(hard)).then(|| Self([first, rest.scale(1.0 / size)]))
+    }
+
+    fn project(&self, w: &Tensor<f64>) -> (f64, f64) {
+        (w.dot(&self.0[0]).item(), w.dot(&self.0[1]).item())
+    }
+
+    fn at(&self, x: f64, y: f64) -> Params<f64> {
+        let w = self.0[0].scale(x).add_scaled(y, &self.0[1]);
+        Params::new(vec!["weight".to_string()].into(), vec![w])
+    }
+}
+
 /// Evaluates the losses on the plane, and both learners' solutions.
 ///
 /// # Errors
-/// A learner's objective left the range of numbers.
+/// A learner's objective left the range of numbers, or there is no plane.
 pub(super) fn surface(config: &Config, index: u64) -> Result<Surface, String> {
     let tasks = tasks(config, index);
     let meta = objectives(&tasks);
     let losses = tasks.each_ref().map(|task| &task.data.query);
-    let easy = tasks[0].teacher.clone();
-    let hard = matched(&tasks[1].teacher, &easy).0;
-    let first = easy.scale(1.0 / norm(&easy));
-    let rest = hard.add_scaled(-hard.dot(&first).item(), &first);
-    let second = rest.scale(1.0 / norm(&rest));
-    let on_plane = |w: &Tensor<f64>| (w.dot(&first).item(), w.dot(&second).item());
-    let mut ways = Vec::with_capacity(2);
-    let mut off_plane = [0.0; 2];
-    for (i, learner) in config.learners().into_iter().enumerate() {
-        let (weights, _) =
-            train(config, learner, &meta, (index, PLACE)).ok_or("the objective diverges from every start")?;
-        let weights = matched(&weights, &easy).0;
+    let easy = &tasks[0].teacher;
+    let hard = matched(&tasks[1].teacher, easy).0;
+    let plane = Plane::through(easy, &hard).ok_or("the optima of both tasks and the origin lie on a line")?;
+    let (mut ways, mut off_plane) = (Vec::with_capacity(2), [0.0; 2]);
+    for (learner, off) in config.learners().into_iter().zip(&mut off_plane) {
+        let found = train(config, learner, &meta, (index, PLACE));
+        let (weights, _) = found.ok_or("the objective diverges from every start")?;
+        let weights = matched(&weights, easy).0;
+        let (x, y) = plane.project(&weights);
+        *off = (1.0 - (x * x + y * y) / weights.dot(&weights).item()).max(0.0).sqrt();
         let step = |f: &Regression<TwoLayer, f64>| {
-            let moved = weights.add_scaled(-config.alpha, &grad(f, std::slice::from_ref(&weights))[0]);
-            on_plane(&moved)
+            plane.project(&weights.add_scaled(-config.alpha, &grad(f, std::slice::from_ref(&weights))[0]))
         };
-        let (x, y) = on_plane(&weights);
-        off_plane[i] = (1.0 - (x * x + y * y) / weights.dot(&weights).item()).max(0.0).sqrt();
         ways.push([(x, y), step(losses[0]), step(losses[1])]);
     }
-    let optima = [on_plane(&easy), on_plane(&hard)];
-    let all = || optima.iter().chain(ways.iter().flatten()).chain([&(0.0, 0.0)]);
-    let axis = |of: fn(&(f64, f64)) -> f64| {
-        let (low, high) = all().map(of).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(x), h.max(x)));
-        let room = ROOM * (high - low);
-        let places = config.pairs.surface.max(2);
-        let step = (high - low + 2.0 * room) / (places - 1) as f64;
-        (0..places).map(|i| low - room + step * i as f64).collect::<Vec<f64>>()
-    };
+    let optima = [plane.project(easy), plane.project(&hard)];
+    let interest: Vec<(f64, f64)> = optima.iter().chain(ways.iter().flatten()).copied().chain([(0.0, 0.0)]).collect();
+    let axis = |of: fn(&(f64, f64)) -> f64| places(interest.iter().map(of), config.pairs.surface);
     let (xs, ys) = (axis(|p| p.0), axis(|p| p.1));
+    let maml = Learner::Maml(config.inner(), Order::First);
     let grids = [0, 1, 2, 3].map(|which| {
-        let at = |x: f64, y: f64| {
-            let w = first.scale(x).add_scaled(y, &second);
-            let params = Params::new(vec!["weight".to_string()].into(), vec![w]);
-            match which {
-                0 => objective(Learner::Nal, &meta, &params).0,
-                1 => objective(Learner::Maml(config.inner(), Order::First), &meta, &params).0,
-                _ => value(losses[which - 2], params.tensors()),
-            }
+        let at = |w: Params<f64>| match which {
+            0 => objective(Learner::Nal, &meta, &w).0,
+            1 => objective(maml, &meta, &w).0,
+            _ => value(losses[which - 2], w.tensors()),
         };
-        ys.iter().map(|&y| xs.iter().map(|&x| at(x, y)).collect()).collect()
+        ys.iter().map(|&y| xs.iter().map(|&x| at(plane.at(x, y))).collect()).collect()
     });
-    let ways = [ways[0], ways[1]];
-    Ok(Surface { xs, ys, losses: grids, optima, ways, off_plane })
+    Ok(Surface { xs, ys, losses: grids, optima, ways: [ways[0], ways[1]], off_plane })
+}
+
+/// Equally spaced places around all of interest.
+fn places(interest: impl Iterator<Item = f64>, count: usize) -> Vec<f64> {
+    let (low, high) = interest.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(x), h.max(x)));
+    let (room, count) = (ROOM * (high - low), count.max(2));
+    let step = (high - low + 2.0 * room) / (count - 1) as f64;
+    (0..count).map(|i| low - room + step * i as f64).collect()
 }

@@ -1,6 +1,7 @@
 //! A learner's stationary point: from several starts, the best by the training objective.
 
-use maml_autograd::{Tensor, Value};
+use maml_autograd::{Function, Tensor, Value, grad};
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::config::{Config, Training};
@@ -9,7 +10,7 @@ use crate::{
     lbfgs::{Minimum, Stop, minimise},
     maml::Task,
     model::{Activation, Model, Regression, TwoLayer},
-    rng::{Purpose, rng},
+    rng::{ChaCha8Rng, Purpose, rng},
     train::{Learner, objective},
 };
 
@@ -83,8 +84,7 @@ fn descend(
     (minimise(w, Stop { gradient: tolerance * first, evaluations }, f), first)
 }
 
-fn initial(config: &Config, mut rng: crate::rng::ChaCha8Rng) -> Params<f64> {
-    use rand::Rng;
+fn initial(config: &Config, mut rng: ChaCha8Rng) -> Params<f64> {
     config.model().init(rng.next_u64())
 }
 
@@ -103,10 +103,10 @@ fn dead_units(activation: Activation, weights: &Tensor<f64>, tasks: &[Task<Regre
 /// σ′(x), by the engine.
 fn slopes(activation: Activation, x: &Tensor<f64>) -> Tensor<f64> {
     struct Sum(Activation);
-    impl maml_autograd::Function<f64> for Sum {
+    impl Function<f64> for Sum {
         fn eval<V: Value<Real = f64>>(&self, x: &[V]) -> V {
             self.0.of(&x[0]).sum()
         }
     }
-    maml_autograd::grad(&Sum(activation), std::slice::from_ref(x)).remove(0)
+    grad(&Sum(activation), std::slice::from_ref(x)).remove(0)
 }
