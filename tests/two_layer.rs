@@ -151,7 +151,7 @@ fn divergence_is_counted_and_named_and_never_averaged() {
     let summary = finished(&config, 2).summary();
     assert_eq!(summary.failures.len(), 4, "two values, two seeds");
     assert!(summary.points.is_empty());
-    for word in ["sweep `distance`", "seed 1", "range of numbers"] {
+    for word in ["sweep `distance`", "seed 1", "task 0", "inner step", "not finite"] {
         assert!(summary.failures.iter().any(|failure| failure.contains(word)), "no `{word}` in {:?}", summary.failures);
     }
 }

@@ -121,6 +121,17 @@ fn gradient<T: Real, F: Empirical<T>>(learner: Learner, task: &Task<F>, w: &[Ten
     }
 }
 
+/// The first of these tasks whose loss or gradient is not finite, and what first stopped being so.
+pub fn first_divergence<T: Real, F: Empirical<T>>(
+    learner: Learner,
+    tasks: &[Task<F>],
+    params: &Params<T>,
+) -> Option<Diverged> {
+    let w = params.tensors();
+    let mut checked = tasks.iter().enumerate().map(|(i, task)| finite_gradient(learner, task, w, 0, i as u64));
+    checked.find_map(Result::err)
+}
+
 fn gradient_of_task<T: Real>(
     learner: Learner,
     source: &impl TaskSource<T>,
@@ -128,8 +139,17 @@ fn gradient_of_task<T: Real>(
     index: u64,
     w: &[Tensor<T>],
 ) -> Result<(T, Vec<Tensor<T>>), Diverged> {
-    let task = source.task(iteration, index);
-    let found = gradient(learner, &task, w);
+    finite_gradient(learner, &source.task(iteration, index), w, iteration, index)
+}
+
+fn finite_gradient<T: Real, F: Empirical<T>>(
+    learner: Learner,
+    task: &Task<F>,
+    w: &[Tensor<T>],
+    iteration: u64,
+    index: u64,
+) -> Result<(T, Vec<Tensor<T>>), Diverged> {
+    let found = gradient(learner, task, w);
     if found.0.to_f64().is_finite() && found.1.iter().all(Tensor::is_finite) {
         return Ok(found);
     }
@@ -137,5 +157,5 @@ fn gradient_of_task<T: Real>(
         Learner::Maml(inner, _) => inner,
         Learner::Nal => InnerLoop { alpha: 0.0, steps: 0 },
     };
-    Err(Diverged { iteration, task: Some(index), what: diagnose(&task, w, inner) })
+    Err(Diverged { iteration, task: Some(index), what: diagnose(task, w, inner) })
 }

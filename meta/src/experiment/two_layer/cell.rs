@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     LearnerName,
-    maml::adapt,
+    maml::{adapt, diagnose},
     model::{Model, Regression},
     rng::{Purpose, rng},
     task::teacher::{Environment, Kind, TeacherTask, matched},
@@ -52,8 +52,7 @@ pub(super) fn draw(config: &Config, seed: u64, place: u64) -> Result<Draw, Strin
     let mut found = Vec::with_capacity(2);
     for (name, learner) in LearnerName::BOTH.into_iter().zip(config.learners()) {
         let solution = train(config, learner, &tasks, (seed, place));
-        let (weights, trained) =
-            solution.ok_or_else(|| format!("{}: the training objective diverges from every start", name.name()))?;
+        let (weights, trained) = solution.map_err(|why| format!("{}: {why}", name.name()))?;
         let mut risks = [0.0; 3];
         for (kind, tests) in Kind::BOTH.into_iter().zip(&tests) {
             risks[1 + kind as usize] = judge(config, name, &weights, tests)?;
@@ -78,9 +77,8 @@ fn judge(config: &Config, learner: LearnerName, weights: &Tensor<f64>, tests: &[
         let risk = value(&clean, &adapted);
         if !risk.is_finite() {
             let (learner, kind) = (learner.name(), task.kind.name());
-            return Err(format!(
-                "{learner}: adaptation to {kind} test task {i} leaves the range of numbers; lower `alpha`"
-            ));
+            let what = diagnose(&task.data, std::slice::from_ref(weights), config.inner());
+            return Err(format!("{learner}, {kind} test task {i}: {what} is not finite; lower `alpha`"));
         }
         sum += risk;
     }

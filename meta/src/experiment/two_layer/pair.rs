@@ -65,7 +65,7 @@ pub(super) fn solve(config: &Config, index: u64) -> Result<Pair, String> {
     let mut solutions = Vec::with_capacity(2);
     for (name, learner) in LearnerName::BOTH.into_iter().zip(config.learners()) {
         let found = train(config, learner, &meta, (index, PLACE));
-        solutions.push(found.ok_or_else(|| format!("{}: the objective diverges from every start", name.name()))?);
+        solutions.push(found.map_err(|why| format!("{}: {why}", name.name()))?);
     }
     let norms = [0, 1].map(|i| {
         let weights = std::slice::from_ref(&solutions[i].0);

@@ -71,8 +71,7 @@ pub(super) fn surface(config: &Config, index: u64) -> Result<Surface, String> {
     let plane = Plane::through(easy, &hard).ok_or("the optima of both tasks and the origin lie on a line")?;
     let (mut ways, mut off_plane) = (Vec::with_capacity(2), [0.0; 2]);
     for (learner, off) in config.learners().into_iter().zip(&mut off_plane) {
-        let found = train(config, learner, &meta, (index, PLACE));
-        let (weights, _) = found.ok_or("the objective diverges from every start")?;
+        let (weights, _) = train(config, learner, &meta, (index, PLACE))?;
         let weights = matched(&weights, easy).0;
         let (x, y) = plane.project(&weights);
         *off = (1.0 - (x * x + y * y) / weights.dot(&weights).item()).max(0.0).sqrt();

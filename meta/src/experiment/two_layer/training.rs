@@ -10,8 +10,8 @@ use crate::{
     lbfgs::{Minimum, Stop, minimise},
     maml::Task,
     model::{Activation, Model, Regression, TwoLayer},
-    rng::{ChaCha8Rng, Purpose, rng},
-    train::{Learner, objective},
+    rng::{Purpose, rng},
+    train::{Learner, first_divergence, objective},
 };
 
 /// How a training went.
@@ -36,21 +36,24 @@ pub struct Trained {
 /// A hidden unit whose slope is below this on every input is dead.
 const DEAD: f64 = 1e-6;
 
-/// Minimises a learner's objective on `tasks`; none if it diverges from every start.
+/// Minimises a learner's objective on `tasks`.
+///
+/// # Errors
+/// The objective is not finite from any start: says at which task, and what was not finite there.
 pub(super) fn train(
     config: &Config,
     learner: Learner,
     tasks: &[Task<Regression<TwoLayer, f64>>],
     (seed, place): (u64, u64),
-) -> Option<(Tensor<f64>, Trained)> {
-    let from_start = |start: usize| {
-        // Each start is an address of its own, the same for both learners.
-        let address = rng(seed, Purpose::Init, place, start as u64);
-        descend(config, initial(config, address), |w| objective(learner, tasks, w))
-    };
+) -> Result<(Tensor<f64>, Trained), String> {
+    let from_start =
+        |start: usize| descend(config, initial(config, (seed, place), start), |w| objective(learner, tasks, w));
     let all: Vec<(Minimum<f64>, f64)> = (0..config.starts).map(from_start).collect();
     let finite = all.iter().enumerate().filter(|(_, (minimum, _))| minimum.value.is_finite());
-    let (start, (best, first)) = finite.min_by(|a, b| a.1.0.value.total_cmp(&b.1.0.value))?;
+    let Some((start, (best, first))) = finite.min_by(|a, b| a.1.0.value.total_cmp(&b.1.0.value)) else {
+        let why = first_divergence(learner, tasks, &initial(config, (seed, place), 0));
+        return Err(why.map_or("the mean of the losses is not finite".into(), |why| format!("training {why}")));
+    };
     let weights = best.params.tensors()[0].clone();
     let trained = Trained {
         start,
@@ -61,7 +64,7 @@ pub(super) fn train(
         diverged_starts: all.iter().filter(|(minimum, _)| !minimum.value.is_finite()).count(),
         dead: dead_units(config.activation, &weights, tasks),
     };
-    Some((weights, trained))
+    Ok((weights, trained))
 }
 
 /// The steps of the optimiser, and L-BFGS from where they lead; and ‖∇‖ at the start, which the stopping rule refers to.
@@ -84,8 +87,9 @@ fn descend(
     (minimise(w, Stop { gradient: tolerance * first, evaluations }, f), first)
 }
 
-fn initial(config: &Config, mut rng: ChaCha8Rng) -> Params<f64> {
-    config.model().init(rng.next_u64())
+/// Each start is an address of its own, the same for both learners.
+fn initial(config: &Config, (seed, place): (u64, u64), start: usize) -> Params<f64> {
+    config.model().init(rng(seed, Purpose::Init, place, start as u64).next_u64())
 }
 
 /// Hidden units whose slope is nearly 0 on every input of every task.
