@@ -6,19 +6,14 @@ use clap::Parser;
 use maml_landscape::{
     arguments::{RunArguments, parse},
     config,
-    drive::{Shown, drive},
+    drive::{Shown, run_sampled},
     exit::{Exit, Failure, main_of},
     linear_regression_report::{json_of_closed_forms, print, print_closed_forms, theory_failure},
-    manifest::{DataSource, Manifest},
     out::Out,
     profiles,
-    progress::Progress,
     run_folder::summary_text,
 };
-use maml_meta::{
-    experiment::linear_regression::{ClosedForms, Config, Run, RunError},
-    parallel::Workers,
-};
+use maml_meta::experiment::linear_regression::{ClosedForms, Config, Run, RunError};
 
 const FIRST_SCREEN: &str = "\
 linear_regression: when does MAML beat plain training (NAL), in a world with closed forms? It needs no data.
@@ -64,20 +59,8 @@ fn run(Arguments { run: arguments, theory }: &Arguments, out: &mut Out) -> Resul
         config.check().map_err(|sentence| Run::failure(&RunError::Config(sentence)))?;
         return out.text(config::print(&config)?);
     }
-    let (isa, threads) = (arguments.pin_isa()?, arguments.threads()?);
-    let workers = Workers::new(threads).map_err(|error| Failure::usage(error.to_string()))?;
-    let mut progress = Progress::new(arguments.progress);
-    let mut experiment = Run::new(config, workers).map_err(|error| Run::failure(&error))?;
-    let recipe = config::print(experiment.config())?;
-    let manifest = Manifest::now(
-        "linear_regression",
-        isa.name(),
-        threads,
-        DataSource::sampled(&recipe),
-        &experiment.config().seeds,
-    );
-    let folder = arguments.open_folder(experiment.config(), &manifest)?;
-    drive(&mut experiment, &folder, &mut progress)?;
+    let build = |workers| Run::new(config.clone(), workers);
+    let (experiment, folder) = run_sampled("linear_regression", arguments, &config, &config.seeds, build)?;
     let summary = experiment.summary();
     if arguments.json {
         out.text(summary_text(&summary)?)?;

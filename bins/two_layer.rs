@@ -6,19 +6,14 @@ use clap::Parser;
 use maml_landscape::{
     arguments::{RunArguments, parse},
     config,
-    drive::{Shown, drive},
+    drive::{Shown, run_sampled},
     exit::{Exit, Failure, main_of},
-    manifest::{DataSource, Manifest},
     out::Out,
     profiles,
-    progress::Progress,
     run_folder::summary_text,
     two_layer_report::print,
 };
-use maml_meta::{
-    experiment::two_layer::{Config, Run, RunError},
-    parallel::Workers,
-};
+use maml_meta::experiment::two_layer::{Config, Run, RunError};
 
 const FIRST_SCREEN: &str = "\
 two_layer: when does MAML beat plain training (NAL) on two-layer networks, and what are its stationary points like?
@@ -51,14 +46,8 @@ fn run(arguments: &RunArguments, out: &mut Out) -> Result<(), Failure> {
         config.check().map_err(|sentence| Run::failure(&RunError::Config(sentence)))?;
         return out.text(config::print(&config)?);
     }
-    let (isa, threads) = (arguments.pin_isa()?, arguments.threads()?);
-    let workers = Workers::new(threads).map_err(|error| Failure::usage(error.to_string()))?;
-    let mut progress = Progress::new(arguments.progress);
-    let mut experiment = Run::new(config, workers).map_err(|error| Run::failure(&error))?;
-    let data = DataSource::sampled(&config::print(experiment.config())?);
-    let manifest = Manifest::now("two_layer", isa.name(), threads, data, &experiment.config().seeds);
-    let folder = arguments.open_folder(experiment.config(), &manifest)?;
-    drive(&mut experiment, &folder, &mut progress)?;
+    let build = |workers| Run::new(config.clone(), workers);
+    let (experiment, folder) = run_sampled("two_layer", arguments, &config, &config.seeds, build)?;
     let summary = experiment.summary();
     if arguments.json {
         out.text(summary_text(&summary)?)?;

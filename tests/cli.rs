@@ -179,7 +179,7 @@ fn two_layer_writes_its_run_and_counts_what_fails() {
     // 3 sweeps of 2 values with 2 seeds, and 3 environments, for two learners.
     assert_eq!(read("trainings.csv").lines().count(), 1 + 2 * (12 + 3));
     assert_eq!(read("pairs.csv").lines().count(), 1 + 3);
-    for picture in ["hardness", "distance", "spread_hard", "stationary_points", "loss_surface"] {
+    for picture in ["hardness", "distance", "spread_hard", "stationary_points", "gradient_ratios", "loss_surface"] {
         assert!(read(&format!("{picture}.svg")).ends_with("</svg>"), "{picture}");
     }
     let failing =

@@ -2,10 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use maml_meta::experiment::Experiment;
+use maml_meta::{experiment::Experiment, parallel::Workers};
+use serde::Serialize;
 
 use crate::{
+    arguments::RunArguments,
+    config,
     exit::Failure,
+    manifest::{DataSource, Manifest},
     progress::{Progress, Reading},
     run_folder::RunFolder,
     stop::StopFlag,
@@ -24,6 +28,28 @@ pub trait Shown: Experiment {
 
     /// The exit code and the message of an error.
     fn failure(error: &Self::Error) -> Failure;
+}
+
+/// Runs an experiment that samples its own data, from the arguments to its end: `build` makes it of its config.
+///
+/// # Errors
+/// Wrong arguments; the experiment cannot be built; and as for [`drive`].
+pub fn run_sampled<E: Shown, C: Serialize>(
+    name: &str,
+    arguments: &RunArguments,
+    config: &C,
+    seeds: &[u64],
+    build: impl FnOnce(Workers) -> Result<E, E::Error>,
+) -> Result<(E, RunFolder), Failure> {
+    let (isa, threads) = (arguments.pin_isa()?, arguments.threads()?);
+    let workers = Workers::new(threads).map_err(|error| Failure::usage(error.to_string()))?;
+    let mut progress = Progress::new(arguments.progress);
+    let mut experiment = build(workers).map_err(|error| E::failure(&error))?;
+    let data = DataSource::sampled(&config::print(config)?);
+    let manifest = Manifest::now(name, isa.name(), threads, data, seeds);
+    let folder = arguments.open_folder(config, &manifest)?;
+    drive(&mut experiment, &folder, &mut progress)?;
+    Ok((experiment, folder))
 }
 
 /// Brings an experiment to where the run in `folder` stopped, if it did, and advances it to its end.

@@ -10,7 +10,7 @@
 //! | [`run_folder`] | the folder of one run: create, resume, rows, summary |
 //! | [`manifest`] | what the run ran on: version, kernel path, data, seeds |
 //! | [`checkpoint`] | two generations of state, each with its checksum |
-//! | [`drive`] | the loop around an experiment: advance, show, save, stop |
+//! | [`drive`] | the loop around an experiment: begin, advance, show, save, stop |
 //! | [`exit`] | exit codes, failures, and the runner of `main` |
 //! | [`figure`] | figures as SVG |
 //! | [`images`] | the real data, or the stand-in that says so |

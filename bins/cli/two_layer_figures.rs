@@ -30,7 +30,12 @@ pub(crate) fn figures(run: &Run, summary: &Summary) -> Vec<(String, Figure)> {
         (!points.is_empty()).then(|| (name.clone(), Figure { title: sweep.title.clone(), panels, caption }))
     };
     let sweeps = run.config().run.iter().filter_map(sweep);
-    let pairs = summary.pairs.as_ref().map(|_| ("stationary_points".into(), stationary_points(run)));
+    let pairs = summary.pairs.iter().flat_map(|_| {
+        [
+            ("stationary_points".to_string(), stationary_points(run)),
+            ("gradient_ratios".to_string(), gradient_ratios(run)),
+        ]
+    });
     let surface = run.surface().map(|surface| ("loss_surface".into(), loss_surface(run, surface)));
     sweeps.chain(pairs).chain(surface).collect()
 }
@@ -75,6 +80,28 @@ fn stationary_points(run: &Run) -> Figure {
         run.protocol()[..3].join(" ")
     );
     Figure { title: "Stationary points".into(), panels: vec![Panel::Axes(scatter), Panel::Axes(bound)], caption }
+}
+
+/// How the ratio of the gradient norms is distributed over environments.
+fn gradient_ratios(run: &Run) -> Figure {
+    let curve = |learner: LearnerName| {
+        let mut ratios: Vec<f64> = run.pairs().map(|(_, pair)| pair.log_ratio(learner).exp()).collect();
+        ratios.sort_by(f64::total_cmp);
+        let count = ratios.len() as f64;
+        let steps =
+            ratios.into_iter().enumerate().flat_map(|(i, x)| [(x, i as f64 / count), (x, (i + 1) as f64 / count)]);
+        Curve { role: role(learner), points: steps.collect() }
+    };
+    let panel = Axes {
+        title: "Cumulative distribution".into(),
+        x: Axis { label: "‖∇f_H‖ / ‖∇f_E‖ at the learner's solution".into(), log: true },
+        y: Axis { label: "share of environments".into(), log: false },
+        curves: LearnerName::BOTH.map(curve).into(),
+        samples: Vec::new(),
+        marks: Vec::new(),
+    };
+    let caption = format!("{} two-task environments. {}", run.pairs().count(), run.protocol()[..3].join(" "));
+    Figure { title: "Gradient norms of the hard and the easy task".into(), panels: vec![Panel::Axes(panel)], caption }
 }
 
 fn loss_surface(run: &Run, surface: &Surface) -> Figure {
