@@ -1,7 +1,5 @@
 //! Programs run as their users run them.
 
-#![allow(dead_code)] // Not every test binary uses every piece.
-
 use std::{
     io::{BufRead, BufReader},
     path::Path,

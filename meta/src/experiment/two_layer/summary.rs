@@ -168,33 +168,37 @@ impl Run {
 
     /// Each place of the sweeps with the pairs of the seeds that found something.
     pub fn measured(&self) -> Vec<Measured> {
-        let mut all = Vec::new();
-        for name in &self.config().run {
-            let sweep = &self.config().sweep[name];
-            for (place, &value) in sweep.values.iter().enumerate() {
-                let pairs: Vec<[f64; 2]> =
-                    self.draws(name, place).iter().map(|(_, draw)| draw.risks.map(|risks| risks[0])).collect();
-                let place = Place {
-                    sweep: name.clone(),
-                    parameter: sweep.parameter.clone(),
-                    value,
-                    across: None,
-                    measure: Measure::Risk,
-                    theory: [None; 2],
-                    theory_gain: None,
-                };
-                if !pairs.is_empty() {
-                    all.push(Measured { place, pairs });
-                }
-            }
-        }
-        all
+        let of_sweep = |name: &String| self.measured_by(name, |_| true);
+        self.config().run.iter().flat_map(of_sweep).filter(|at| !at.pairs.is_empty()).collect()
     }
 
+    /// The places of one sweep with the pairs of the seeds that are asked for.
+    fn measured_by(&self, name: &str, seed_counts: impl Fn(u64) -> bool) -> Vec<Measured> {
+        let sweep = &self.config().sweep[name];
+        let at = |(place, &value): (usize, &f64)| {
+            let draws = self.draws(name, place).into_iter().filter(|(seed, _)| seed_counts(*seed));
+            let place = Place {
+                sweep: name.into(),
+                parameter: sweep.parameter.clone(),
+                value,
+                across: None,
+                measure: Measure::Risk,
+                theory: [None; 2],
+                theory_gain: None,
+            };
+            Measured { place, pairs: draws.map(|(_, draw)| draw.risks.map(|risks| risks[0])).collect() }
+        };
+        sweep.values.iter().enumerate().map(at).collect()
+    }
+
+    /// A finished sweep, by the seeds that found something at all of its places: statistics compare places seed by seed.
     fn swept(&self, name: &str) -> Option<Swept> {
-        let values = self.config().sweep.get(name)?.values.len();
-        let measured: Vec<_> = self.measured().into_iter().filter(|at| at.place.sweep == name).collect();
-        if measured.len() < values { None } else { Swept::of(measured, self.config().level) }
+        let places = 0..self.config().sweep.get(name)?.values.len();
+        let found: Vec<Vec<u64>> =
+            places.map(|at| self.draws(name, at).iter().map(|(seed, _)| *seed).collect()).collect();
+        let everywhere = |seed: u64| found.iter().all(|seeds| seeds.contains(&seed));
+        let measured = self.measured_by(name, everywhere);
+        if measured.iter().any(|at| at.pairs.is_empty()) { None } else { Swept::of(measured, self.config().level) }
     }
 
     fn claims(&self) -> Vec<Claim> {
