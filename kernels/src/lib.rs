@@ -8,6 +8,7 @@ mod channel;
 mod conv;
 mod gemm;
 mod isa;
+pub mod limit;
 mod map;
 mod memory;
 pub mod naive;
