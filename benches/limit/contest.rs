@@ -9,13 +9,12 @@ const TURN: f64 = 4e-3;
 
 /// Somebody who can do the work `repeats` times and says how many seconds that took.
 pub(crate) struct Contender<'a> {
-    pub(crate) name: String,
     run: Box<dyn FnMut(usize) -> f64 + 'a>,
 }
 
 impl<'a> Contender<'a> {
     /// Work in this process.
-    pub(crate) fn here(name: impl Into<String>, mut work: impl FnMut() + 'a) -> Self {
+    pub(crate) fn here(mut work: impl FnMut() + 'a) -> Self {
         let run = move |repeats| {
             let start = Instant::now();
             for _ in 0..repeats {
@@ -23,12 +22,12 @@ impl<'a> Contender<'a> {
             }
             start.elapsed().as_secs_f64()
         };
-        Self { name: name.into(), run: Box::new(run) }
+        Self { run: Box::new(run) }
     }
 
     /// Work that is timed where it is done.
-    pub(crate) fn elsewhere(name: impl Into<String>, run: impl FnMut(usize) -> f64 + 'a) -> Self {
-        Self { name: name.into(), run: Box::new(run) }
+    pub(crate) fn elsewhere(run: impl FnMut(usize) -> f64 + 'a) -> Self {
+        Self { run: Box::new(run) }
     }
 
     /// How many repeats fill a turn.

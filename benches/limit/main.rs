@@ -59,7 +59,7 @@ fn peak(isa: Isa) -> f64 {
     let work = || {
         black_box(limit::multiply_adds::<f32>(isa, STEPS));
     };
-    2.0 * count as f64 / medians(&mut [Contender::here("peak", work)])[0]
+    2.0 * count as f64 / medians(&mut [Contender::here(work)])[0]
 }
 
 fn gemm_table(isa: Isa, peak: f64, only: &str) {
@@ -74,10 +74,10 @@ fn gemm_table(isa: Isa, peak: f64, only: &str) {
         let (a, b) = (&a.as_slice::<f32>()[..s.m * s.k], &b.as_slice::<f32>()[..s.k * s.n]);
         let mut contenders: Vec<Contender> = products
             .iter()
-            .map(|(name, product)| {
+            .map(|(_, product)| {
                 let mut c = numbers(s.m * s.n, 3);
                 let (length, layout) = (s.m * s.n, s.layout);
-                Contender::here(name, move || {
+                Contender::here(move || {
                     product(layout, size, black_box(a), black_box(b), &mut c.as_mut_slice::<f32>()[..length]);
                 })
             })
@@ -101,12 +101,11 @@ fn conv_table(isa: Isa, peak: f64, torch: Option<Torch>, only: &str) {
             if (slot == "input" && g.c_in < 32) || !line.contains(only) {
                 continue;
             }
-            let mut contenders = vec![Contender::here(&ours, our_convolution(isa, slot, g))];
-            for (name, layout) in rival.iter().zip(["plain", "last"]) {
+            let mut contenders = vec![Contender::here(our_convolution(isa, slot, g))];
+            for (_, layout) in rival.iter().zip(["plain", "last"]) {
                 let torch = torch.as_ref().expect("rivals are named by PyTorch");
-                contenders.push(Contender::elsewhere(name, move |repeats| {
-                    torch.borrow_mut().seconds(slot, layout, &g, repeats)
-                }));
+                contenders
+                    .push(Contender::elsewhere(move |repeats| torch.borrow_mut().seconds(slot, layout, &g, repeats)));
             }
             let flops = 2.0 * (g.output_len() * 9 * g.c_in) as f64;
             row(&line, flops, peak, &medians(&mut contenders));

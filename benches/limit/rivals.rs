@@ -1,8 +1,8 @@
 //! Other people's matrix products behind one face. The crates take raw pointers, and the C library is
 //! loaded at run time, so this is the one file outside the kernels with `unsafe` in it.
 
-use maml_kernels::{Layout, gemm as ours};
 use maml_kernels::Isa;
+use maml_kernels::{Layout, gemm as ours};
 
 /// C = op(A) op(B), row-major, by the sizes (m, n, k).
 pub(crate) type Gemm = Box<dyn Fn(Layout, [usize; 3], &[f32], &[f32], &mut [f32])>;
@@ -74,9 +74,7 @@ fn matrixmultiply_crate(layout: Layout, size: [usize; 3], a: &[f32], b: &[f32], 
     let ([m, n, k], [[ra, ca], [rb, cb]]) = (size, strides(layout, size));
     // SAFETY: the strides stay inside slices of these lengths.
     unsafe {
-        matrixmultiply::sgemm(
-            m, k, n, 1.0, a.as_ptr(), ra, ca, b.as_ptr(), rb, cb, 0.0, c.as_mut_ptr(), n as isize, 1,
-        );
+        matrixmultiply::sgemm(m, k, n, 1.0, a.as_ptr(), ra, ca, b.as_ptr(), rb, cb, 0.0, c.as_mut_ptr(), n as isize, 1);
     }
 }
 
@@ -97,9 +95,8 @@ mod openblas {
     use super::{Gemm, check};
     use maml_kernels::Layout;
 
-    type Sgemm = unsafe extern "C" fn(
-        i32, i32, i32, i32, i32, i32, f32, *const f32, i32, *const f32, i32, f32, *mut f32, i32,
-    );
+    type Sgemm =
+        unsafe extern "C" fn(i32, i32, i32, i32, i32, i32, f32, *const f32, i32, *const f32, i32, f32, *mut f32, i32);
 
     /// OpenBLAS with one thread.
     pub(super) fn load() -> Result<Gemm, libloading::Error> {

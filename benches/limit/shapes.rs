@@ -57,15 +57,5 @@ pub(crate) const LAYERS: [(usize, usize, usize); 8] =
 
 /// One such layer on a batch.
 pub(crate) fn conv((c_in, c_out, side): (usize, usize, usize), images: usize) -> Conv {
-    Conv {
-        images,
-        height: side,
-        width: side,
-        c_in,
-        c_out,
-        kernel_height: 3,
-        kernel_width: 3,
-        stride: 1,
-        padding: 1,
-    }
+    Conv { images, height: side, width: side, c_in, c_out, kernel_height: 3, kernel_width: 3, stride: 1, padding: 1 }
 }

@@ -26,8 +26,12 @@ impl Torch {
             .spawn()
             .map_err(|e| format!("cannot start {python}: {e}"))?;
         let questions = child.stdin.take().expect("piped");
-        let mut torch =
-            Self { questions, answers: BufReader::new(child.stdout.take().expect("piped")), child, version: String::new() };
+        let mut torch = Self {
+            questions,
+            answers: BufReader::new(child.stdout.take().expect("piped")),
+            child,
+            version: String::new(),
+        };
         torch.version = torch.answer();
         if torch.version.is_empty() { Err(format!("{python} has no PyTorch")) } else { Ok(torch) }
     }
@@ -35,7 +39,8 @@ impl Torch {
     /// Seconds for `repeats` convolutions, `layout` being `plain` (NCHW) or `last` (channels last).
     pub(crate) fn seconds(&mut self, slot: &str, layout: &str, g: &Conv, repeats: usize) -> f64 {
         let Conv { images, c_in, c_out, height, .. } = g;
-        writeln!(self.questions, "{slot} {layout} {images} {c_in} {c_out} {height} {repeats}").expect("PyTorch listens");
+        writeln!(self.questions, "{slot} {layout} {images} {c_in} {c_out} {height} {repeats}")
+            .expect("PyTorch listens");
         self.answer().parse().expect("PyTorch answers with seconds")
     }
 
