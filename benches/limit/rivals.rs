@@ -10,18 +10,25 @@ pub(crate) type Gemm = Box<dyn Fn(Layout, [usize; 3], &[f32], &[f32], &mut [f32]
 /// Every product that is there: ours first, then the crates `gemm` and `matrixmultiply`, and with the feature
 /// `rivals` the crate `faer` and OpenBLAS, if the system has it.
 pub(crate) fn products(isa: Isa) -> Vec<(String, Gemm)> {
-    let mut all: Vec<(String, Gemm)> = vec![
+    let crates: [(String, Gemm); 3] = [
         (format!("ours {isa}"), Box::new(move |layout, [m, n, k], a, b, c| ours(isa, layout, m, n, k, a, b, c))),
         ("gemm".into(), Box::new(gemm_crate)),
         ("matrixmultiply".into(), Box::new(matrixmultiply_crate)),
     ];
-    #[cfg(feature = "rivals")]
-    {
-        all.push(("faer".into(), Box::new(faer_crate)));
-        match openblas::load() {
-            Ok(product) => all.push(("OpenBLAS".into(), product)),
-            Err(why) => eprintln!("OpenBLAS is left out: {why} (Debian has it as libopenblas-pthread-dev)"),
-        }
+    crates.into_iter().chain(optional_products()).collect()
+}
+
+#[cfg(not(feature = "rivals"))]
+fn optional_products() -> Vec<(String, Gemm)> {
+    vec![]
+}
+
+#[cfg(feature = "rivals")]
+fn optional_products() -> Vec<(String, Gemm)> {
+    let mut all: Vec<(String, Gemm)> = vec![("faer".into(), Box::new(faer_crate))];
+    match openblas::load() {
+        Ok(product) => all.push(("OpenBLAS".into(), product)),
+        Err(why) => eprintln!("OpenBLAS is left out: {why} (Debian has it as libopenblas-pthread-dev)"),
     }
     all
 }
