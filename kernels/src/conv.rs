@@ -12,6 +12,7 @@ use crate::{
     scratch::with_scratch,
     simd::{
         dispatch,
+        grid::Grid,
         tile::{Product, Strips, SumIndexed, TileShape},
     },
 };
@@ -90,7 +91,7 @@ pub fn conv_output<T: Real>(isa: Isa, g: &Conv, x: &[T], w: &[T], y: &mut [T]) {
         return;
     }
     let chunk = images_within(CANVAS_BYTES, canvas.len() * size_of::<T>(), g.images);
-    with_scratch([chunk * canvas.len(), 0], |padded: &mut [T], _| {
+    with_scratch([chunk * canvas.len()], |[padded]: [&mut [T]; 1]| {
         padded.fill(T::ZERO);
         for (first, images) in chunks(g.images, chunk) {
             canvas.paint(images, &x[first * image_x..], padded);
@@ -112,7 +113,7 @@ pub fn conv_input_gradient<T: Real>(isa: Isa, g: &Conv, w: &[T], dy: &[T], dx: &
         return;
     }
     let chunk = images_within(CANVAS_BYTES, canvas.len() * size_of::<T>(), g.images);
-    with_scratch([chunk * canvas.len(), w.len()], |padded: &mut [T], turned| {
+    with_scratch([chunk * canvas.len(), w.len()], |[padded, turned]: [&mut [T]; 2]| {
         padded.fill(T::ZERO);
         turn(isa, g, w, turned);
         for (first, images) in chunks(g.images, chunk) {
@@ -135,7 +136,7 @@ pub fn conv_weight_gradient<T: Real>(isa: Isa, g: &Conv, x: &[T], dy: &[T], dw: 
         return dw.fill(T::ZERO);
     }
     let chunk = images_within(PIXELS, pixels, g.images);
-    with_scratch([chunk * canvas.len(), 0], |padded: &mut [T], _| {
+    with_scratch([chunk * canvas.len()], |[padded]: [&mut [T]; 1]| {
         padded.fill(T::ZERO);
         for (first, images) in chunks(g.images, chunk) {
             canvas.paint(images, &x[first * image_x..], padded);
@@ -151,7 +152,8 @@ pub fn conv_weight_gradient<T: Real>(isa: Isa, g: &Conv, x: &[T], dy: &[T], dw: 
 /// C (+)= A B with a plain matrix B\[k, n\] and C\[m, n\].
 fn product<T: Real>(isa: Isa, a: SumIndexed<'_, T>, b: &[T], n: usize, c: &mut [T], store: Store) {
     let strip = dispatch(isa, TileShape(PhantomData::<T>)).columns;
-    dispatch(isa, Product { m: a.rows.len(), n, a, b: Strips { b, row: n, strip }, c, c_row: n, store });
+    let c_rows = Grid::line(a.rows.len(), n);
+    dispatch(isa, Product { n, a, b: Strips { b, row: [0, a.columns.count[2] * n, n], strip }, c, c_rows, store });
 }
 
 /// The weights of the convolution that dy goes through on its way back: turned by half a turn, and

@@ -8,7 +8,7 @@ use crate::{
     simd::{
         dispatch,
         grid::Grid,
-        tile::{Product, Strips, SumIndexed, TileShape},
+        tile::{Product, Strips, SumIndexed, Tile, TileShape},
     },
 };
 
@@ -24,18 +24,48 @@ pub enum Layout {
     TN,
 }
 
-/// Depth of a block. A strip of B, KC · 32 · 4 B = 32 KiB (in f64 KC · 16 · 8 B, the same), fills L1 and is
-/// read once by every tile of rows, with a tile of A, 14 · KC · 4 B = 14 KiB, streaming past it from L2.
-const KC: usize = 256;
-/// Rows of a block, whole tiles of 14 and of 6. The block of A, MC · KC · 4 B = 252 KiB (f64: 504 KiB), stays
-/// in L2 (1 MiB) while all strips of B pass.
-const MC: usize = 252;
-/// Columns of a block. The block of B, NC · KC · 4 B = 2 MiB (f64: 4 MiB), stays in L3 while all blocks of A pass.
-const NC: usize = 2048;
+/// A matrix that lies in a slice: element (i, j) at i·row + j·column.
+#[derive(Clone, Copy, Debug)]
+pub struct Strided<'a, T> {
+    /// Where the elements are.
+    pub data: &'a [T],
+    /// Elements from a row to the next.
+    pub row: usize,
+    /// Elements from a column to the next.
+    pub column: usize,
+}
 
-/// The least (m, n, k) for which both operands are copied. Every tile of A is read by all strips of B and the other
-/// way round, so the copies repay themselves with n and m: measured, 192³ loses by them and 512³ gains.
-const PACKED_FROM: [usize; 3] = [128, 384, 128];
+impl<'a, T> Strided<'a, T> {
+    /// The same elements with rows and columns exchanged.
+    #[must_use]
+    pub fn transposed(self) -> Self {
+        Self { row: self.column, column: self.row, ..self }
+    }
+
+    fn check(&self, rows: usize, columns: usize, name: &str) {
+        let end = (rows - 1).checked_mul(self.row).zip((columns - 1).checked_mul(self.column));
+        let end = end.and_then(|(row, column)| row.checked_add(column));
+        let len = self.data.len();
+        assert!(
+            end.is_some_and(|end| end < len),
+            "gemm: {name} is {rows}x{columns} with strides {} and {}, its slice has {len} elements",
+            self.row,
+            self.column,
+        );
+    }
+
+    fn from(self, row: usize, column: usize) -> Self {
+        Self { data: &self.data[row * self.row + column * self.column..], ..self }
+    }
+}
+
+/// Depth of a block. The rows of A in a tile, 14 · KC · 4 B = 14 KiB (f64: 28 KiB), stay in L1 while the strips
+/// of B pass.
+const KC: usize = 256;
+/// Bytes of a block of B, KC rows of 512 columns in f32: it stays in L2 (1 MiB) while all rows of A pass.
+const B_BYTES: usize = 512 << 10;
+/// Rows of A that are copied at a time, whole tiles of 14 and of 6: 84 · KC · 4 B = 84 KiB, in L2 beside B.
+const MC: usize = 84;
 
 /// C = op(A) op(B), row-major. Panics if a slice's length is not that of its matrix.
 ///
@@ -43,99 +73,172 @@ const PACKED_FROM: [usize; 3] = [128, 384, 128];
 #[track_caller]
 pub fn gemm<T: Real>(isa: Isa, layout: Layout, m: usize, n: usize, k: usize, a: &[T], b: &[T], c: &mut [T]) {
     assert_eq!((a.len(), b.len(), c.len()), (m * k, k * n, m * n), "gemm {layout:?} {m}x{n}x{k}: lengths of a, b, c");
-    if m == 0 || n == 0 || k == 0 {
-        return c.fill(T::ZERO);
+    let plain = |data, row| Strided { data, row, column: 1 };
+    let a = if layout == Layout::TN { plain(a, m).transposed() } else { plain(a, k) };
+    let b = if layout == Layout::NT { plain(b, k).transposed() } else { plain(b, n) };
+    gemm_strided(isa, [m, n, k], a, b, c, n);
+}
+
+/// C\[m, n\] = A\[m, k\] B\[k, n\] for `size` = \[m, n, k\], where A and B are any views of slices (transposed, every second
+/// column, a block of a larger matrix) and the rows of C are `c_row` elements apart; what is between them is left
+/// alone. Panics if a matrix does not lie in its slice or rows of C overlap.
+///
+/// Every element has the bits that [`gemm`] gives it.
+#[track_caller]
+pub fn gemm_strided<T: Real>(
+    isa: Isa,
+    size: [usize; 3],
+    a: Strided<'_, T>,
+    b: Strided<'_, T>,
+    c: &mut [T],
+    c_row: usize,
+) {
+    let [m, n, k] = size;
+    if m == 0 || n == 0 {
+        return;
     }
-    let tile = dispatch(isa, TileShape(PhantomData::<T>));
-    let big = m >= PACKED_FROM[0] && n >= PACKED_FROM[1] && k >= PACKED_FROM[2];
-    let a = Left {
-        isa,
-        a,
-        row: if layout == Layout::TN { 1 } else { k },
-        column: if layout == Layout::TN { m } else { 1 },
-    };
-    let b = Right { isa, b, n, k, transposed: layout == Layout::NT };
-    let (pack_a, pack_b) = (big, big || b.transposed);
-    let panel_a = if pack_a { MC.min(m).next_multiple_of(tile.rows) * KC.min(k) } else { 0 };
-    let panel_b = if pack_b { NC.min(n).next_multiple_of(tile.columns) * KC.min(k) } else { 0 };
-    with_scratch([panel_a, panel_b], |panel_a, panel_b| {
-        for (jc, nc) in blocks(n, NC) {
-            for (pc, kc) in blocks(k, KC) {
-                let store = if pc == 0 { Store::Set } else { Store::Add };
-                let b = b.block(jc, nc, pc, kc, tile.columns, pack_b.then_some(&mut *panel_b));
-                for (ic, mc) in blocks(m, MC) {
-                    let a = a.block(ic, mc, pc, kc, tile.rows, pack_a.then_some(&mut *panel_a));
-                    dispatch(isa, Product { m: mc, n: nc, a, b, c: &mut c[ic * n + jc..], c_row: n, store });
-                }
-            }
+    assert!(c_row >= n || m == 1, "gemm: rows of C are {n} long and {c_row} apart");
+    Strided { data: &*c, row: c_row, column: 1 }.check(m, n, "C");
+    if k == 0 {
+        return c.chunks_mut(c_row.max(1)).take(m).for_each(|row| row[..n].fill(T::ZERO));
+    }
+    a.check(m, k, "A");
+    b.check(k, n, "B");
+    // A vector of half the length does as much where no more of it is used, at twice the rate.
+    let isa = if 4 * n <= dispatch(isa, TileShape(PhantomData::<T>)).columns { isa.halved() } else { isa };
+    let plan = Plan::new(isa, size, a, b);
+    with_scratch(plan.scratch(), |[panel_a, panel_b, turned]| {
+        if plan.turned {
+            plan.product(isa, b.transposed(), a.transposed(), turned, m, panel_a, panel_b);
+            pack::transpose(isa, n, m, turned, m, c, c_row);
+        } else {
+            plan.product(isa, a, b, c, c_row, panel_a, panel_b);
         }
     });
 }
 
-/// op(A): element (i, l) at i·row + l·column.
-struct Left<'a, T> {
-    isa: Isa,
-    a: &'a [T],
-    row: usize,
-    column: usize,
+/// How a product is computed: what is copied, and in which blocks.
+struct Plan {
+    /// Cᵀ = Bᵀ Aᵀ is computed, so that A is copied in place of B.
+    turned: bool,
+    size: [usize; 3],
+    pack_a: bool,
+    pack_b: bool,
+    /// Columns of a block.
+    nc: usize,
+    tile: Tile,
 }
 
-impl<T: Real> Left<'_, T> {
-    /// Rows ic.. and columns pc.. where they are, or copied to the panel as tiles of `height` rows, in each
-    /// of which the rows run fastest.
-    fn block<'a>(
-        &'a self,
-        ic: usize,
-        mc: usize,
-        pc: usize,
-        kc: usize,
-        height: usize,
-        panel: Option<&'a mut [T]>,
-    ) -> SumIndexed<'a, T> {
-        let a = &self.a[ic * self.row + pc * self.column..];
-        let Some(panel) = panel else {
-            return SumIndexed { a, rows: Grid::line(mc, self.row), columns: Grid::line(kc, self.column) };
-        };
-        if self.row == 1 {
-            pack::strips(kc, mc, a, self.column, height, panel);
-        } else {
-            pack::strips_of_transpose(self.isa, kc, mc, a, self.row, height, panel);
+impl Plan {
+    fn new<T: Real>(isa: Isa, [m, n, k]: [usize; 3], a: Strided<'_, T>, b: Strided<'_, T>) -> Self {
+        let tile = dispatch(isa, TileShape(PhantomData::<T>));
+        // The tiles load vectors along the rows of B. Where they do not lie so, either B is copied, or A and C.
+        let turned = b.column != 1 && m * (k + n) < n * k;
+        let ([m, n], a, b) = if turned { ([n, m], b.transposed(), a.transposed()) } else { ([m, n], a, b) };
+        let (kc, bytes) = (KC.min(k), size_of::<T>());
+        let nc = (B_BYTES / bytes / kc).min(n).next_multiple_of(tile.columns);
+        Self {
+            turned,
+            size: [m, n, k],
+            // Rows that begin a multiple of a page apart meet in few sets of the cache.
+            pack_a: n >= 4 * tile.columns && m * k * bytes > (64 << 10) && (a.row != 1 || a.column * bytes > 1024),
+            pack_b: b.column != 1 || (m >= 3 * tile.rows && k * n * bytes > (128 << 10) && n > 2 * tile.columns),
+            nc,
+            tile,
         }
+    }
+
+    /// Elements of the panels of A and B and of Cᵀ.
+    fn scratch(&self) -> [usize; 3] {
+        let [m, n, k] = self.size;
+        let kc = KC.min(k);
+        let rows = MC.min(m).next_multiple_of(self.tile.rows);
+        [
+            if self.pack_a { rows * (kc + A_GAP) } else { 0 },
+            if self.pack_b { self.nc * kc } else { 0 },
+            if self.turned { m * n } else { 0 },
+        ]
+    }
+
+    fn product<T: Real>(
+        &self,
+        isa: Isa,
+        a: Strided<'_, T>,
+        b: Strided<'_, T>,
+        c: &mut [T],
+        c_row: usize,
+        panel_a: &mut [T],
+        panel_b: &mut [T],
+    ) {
+        let [m, n, k] = self.size;
+        for (jc, nc) in blocks(n, self.nc) {
+            for (pc, kc) in blocks(k, KC) {
+                let store = if pc == 0 { Store::Set } else { Store::Add };
+                let panel = self.pack_b.then_some(&mut *panel_b);
+                let b = strips(isa, b.from(pc, jc), kc, nc, self.tile.columns, panel);
+                for (ic, mc) in blocks(m, if self.pack_a { MC } else { m }) {
+                    let panel = self.pack_a.then_some(&mut *panel_a);
+                    let a = sum_indexed(isa, a.from(ic, pc), mc, kc, self.tile.rows, panel);
+                    let c_rows = Grid::line(mc, c_row);
+                    dispatch(isa, Product { n: nc, a, b, c: &mut c[ic * c_row + jc..], c_rows, store });
+                }
+            }
+        }
+    }
+}
+
+/// Elements between copied rows of A: rows a power of two apart would meet in few sets of L1.
+const A_GAP: usize = 16;
+
+/// A block of A where it is, or copied to a panel.
+fn sum_indexed<'a, T: Real>(
+    isa: Isa,
+    a: Strided<'a, T>,
+    mc: usize,
+    kc: usize,
+    height: usize,
+    panel: Option<&'a mut [T]>,
+) -> SumIndexed<'a, T> {
+    let Some(panel) = panel else {
+        return SumIndexed { a: a.data, rows: Grid::line(mc, a.row), columns: Grid::line(kc, a.column) };
+    };
+    if a.row == 1 {
+        pack::strips(isa, kc, mc, a.data, a.column, height, panel);
         let rows = Grid { count: [1, mc.div_ceil(height), height], stride: [0, kc * height, 1] };
-        SumIndexed { a: panel, rows, columns: Grid::line(kc, height) }
+        return SumIndexed { a: panel, rows, columns: Grid::line(kc, height) };
     }
-}
-
-/// op(B), B\[k, n\] or transposed \[n, k\].
-struct Right<'a, T> {
-    isa: Isa,
-    b: &'a [T],
-    n: usize,
-    k: usize,
-    transposed: bool,
-}
-
-impl<T: Real> Right<'_, T> {
-    /// Columns jc.. and rows pc.. where they are, or copied to the panel as strips of `width` columns.
-    fn block<'a>(
-        &'a self,
-        jc: usize,
-        nc: usize,
-        pc: usize,
-        kc: usize,
-        width: usize,
-        panel: Option<&'a mut [T]>,
-    ) -> Strips<'a, T> {
-        let Some(panel) = panel else {
-            return Strips { b: &self.b[pc * self.n + jc..], row: self.n, strip: width };
-        };
-        if self.transposed {
-            pack::strips_of_transpose(self.isa, kc, nc, &self.b[jc * self.k + pc..], self.k, width, panel);
+    let row = kc + A_GAP;
+    for (i, to) in panel.chunks_exact_mut(row).take(mc).enumerate() {
+        let from = &a.data[i * a.row..];
+        if a.column == 1 {
+            to[..kc].copy_from_slice(&from[..kc]);
         } else {
-            pack::strips(kc, nc, &self.b[pc * self.n + jc..], self.n, width, panel);
+            to[..kc].iter_mut().zip(from.iter().step_by(a.column)).for_each(|(to, from)| *to = *from);
         }
-        Strips { b: panel, row: width, strip: kc * width }
     }
+    SumIndexed { a: panel, rows: Grid::line(mc, row), columns: Grid::line(kc, 1) }
+}
+
+/// A block of B where it is, or copied to a panel as strips of `width` columns.
+fn strips<'a, T: Real>(
+    isa: Isa,
+    b: Strided<'a, T>,
+    kc: usize,
+    nc: usize,
+    width: usize,
+    panel: Option<&'a mut [T]>,
+) -> Strips<'a, T> {
+    let Some(panel) = panel else {
+        return Strips { b: b.data, row: [0, 0, b.row], strip: width };
+    };
+    if b.column == 1 {
+        pack::strips(isa, kc, nc, b.data, b.row, width, panel);
+    } else if b.row == 1 {
+        pack::strips_of_transpose(isa, kc, nc, b.data, b.column, width, panel);
+    } else {
+        pack::strips_of_any(kc, nc, b.data, [b.row, b.column], width, panel);
+    }
+    Strips { b: panel, row: [0, 0, width], strip: kc * width }
 }
 
 /// (start, length) of the pieces of `0..n` with `step` elements each, the last one shorter.

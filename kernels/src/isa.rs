@@ -66,6 +66,15 @@ impl Isa {
         }
     }
 
+    /// The instruction set of half its vector length that computes the same bits, if there is one.
+    pub(crate) fn halved(self) -> Isa {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx512(token) => Isa(Path::Avx2(token.avx2())),
+            _ => self,
+        }
+    }
+
     pub(crate) fn path(self) -> Path {
         self.0
     }

@@ -20,9 +20,9 @@ impl<T: Real> Kernel<T> for Transpose<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
         let side = square_side::<T>();
-        for i in (0..self.rows).step_by(side) {
-            for j in (0..self.columns).step_by(side) {
-                let (height, width) = ((self.rows - i).min(side), (self.columns - j).min(side));
+        let (height, width) = (self.rows.min(side), self.columns.min(side));
+        for j in starts(self.columns, side) {
+            for i in starts(self.rows, side) {
                 let (x, out) = (&self.x[i * self.x_row + j..], &mut self.out[j * self.out_row + i..]);
                 if (height, width) == (side, side) {
                     simd.transpose_square(x, self.x_row, out, self.out_row);
@@ -38,6 +38,12 @@ impl<T: Real> Kernel<T> for Transpose<'_, T> {
     }
 }
 
+/// Where pieces of `side` begin that cover 0..len: the last one overlaps the one before it if `side` does not
+/// divide, and begins at 0 if len is smaller.
+fn starts(len: usize, side: usize) -> impl Iterator<Item = usize> {
+    (0..len).step_by(side).map(move |start| start.min(len.saturating_sub(side)))
+}
+
 /// out\[j·out_row + i\] = x\[i·x_row + j\] for i < rows, j < columns.
 pub(crate) fn transpose<T: Real>(
     isa: Isa,
@@ -51,15 +57,42 @@ pub(crate) fn transpose<T: Real>(
     dispatch(isa, Transpose { rows, columns, x, x_row, out, out_row });
 }
 
-/// B\[k, n\] with rows `b_row` apart as strips of `width` columns: element (l, j) goes to
-/// (j / width)·k·width + l·width + j % width.
-pub(crate) fn strips<T: Real>(k: usize, n: usize, b: &[T], b_row: usize, width: usize, out: &mut [T]) {
-    for (strip, j) in out.chunks_mut(k * width).zip((0..n).step_by(width)) {
-        let used = (n - j).min(width);
-        for (l, row) in strip.chunks_exact_mut(width).enumerate() {
-            row[..used].copy_from_slice(&b[l * b_row + j..][..used]);
+/// B\[k, n\] with rows `b_row` apart as strips of `width` columns.
+struct CopyStrips<'a, T> {
+    k: usize,
+    n: usize,
+    b: &'a [T],
+    b_row: usize,
+    width: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Real> Kernel<T> for CopyStrips<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        let strip = self.k * self.width;
+        // Row after row of B, so that the reads are long runs.
+        for l in 0..self.k {
+            let row = &self.b[l * self.b_row..][..self.n];
+            for (at, piece) in row.chunks(self.width).enumerate() {
+                let to = &mut self.out[at * strip + l * self.width..][..piece.len()];
+                for (from, to) in piece.chunks(S::LANES).zip(to.chunks_mut(S::LANES)) {
+                    if from.len() == S::LANES {
+                        simd.store(simd.load(from), to);
+                    } else {
+                        simd.store_partial(simd.load_partial(from), to);
+                    }
+                }
+            }
         }
     }
+}
+
+/// B\[k, n\] with rows `b_row` apart as strips of `width` columns: element (l, j) goes to
+/// (j / width)·k·width + l·width + j % width.
+pub(crate) fn strips<T: Real>(isa: Isa, k: usize, n: usize, b: &[T], b_row: usize, width: usize, out: &mut [T]) {
+    dispatch(isa, CopyStrips { k, n, b, b_row, width, out });
 }
 
 /// The same strips from Bᵀ\[n, k\] with rows `b_row` apart.
@@ -74,5 +107,22 @@ pub(crate) fn strips_of_transpose<T: Real>(
 ) {
     for (strip, j) in out.chunks_mut(k * width).zip((0..n).step_by(width)) {
         transpose(isa, (n - j).min(width), k, &b[j * b_row..], b_row, strip, width);
+    }
+}
+
+/// The same strips from elements at l·row + j·column.
+pub(crate) fn strips_of_any<T: Real>(
+    k: usize,
+    n: usize,
+    b: &[T],
+    [row, column]: [usize; 2],
+    width: usize,
+    out: &mut [T],
+) {
+    for (strip, j) in out.chunks_mut(k * width).zip((0..n).step_by(width)) {
+        for (l, to) in strip.chunks_exact_mut(width).enumerate() {
+            let from = b[l * row + j * column..].iter().step_by(column);
+            to[..(n - j).min(width)].iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Memory for canvases and packed panels, kept by each thread from call to call.
+//! Memory for packed panels, transformed tiles and canvases, kept by each thread from call to call.
 
 use std::cell::Cell;
 
@@ -8,18 +8,25 @@ thread_local! {
     static SCRATCH: Cell<Aligned> = Cell::default();
 }
 
-/// Calls `work` with two blocks of numbers that start on cache lines and hold anything. The memory
+/// Calls `work` with blocks of numbers that start on cache lines and hold anything. The memory
 /// grows to the largest call and stays, so a loop that repeats its shapes allocates in its first turn.
-pub(crate) fn with_scratch<T: Real, R>(lens: [usize; 2], work: impl FnOnce(&mut [T], &mut [T]) -> R) -> R {
-    let line = 64 / size_of::<T>();
-    let first = lens[0].next_multiple_of(line);
-    let bytes = (first + lens[1]) * size_of::<T>();
+pub(crate) fn with_scratch<T: Real, R, const N: usize>(
+    lens: [usize; N],
+    work: impl FnOnce([&mut [T]; N]) -> R,
+) -> R {
+    let whole_lines = |len: usize| len.next_multiple_of(64 / size_of::<T>());
+    let bytes = lens.iter().map(|&len| whole_lines(len)).sum::<usize>() * size_of::<T>();
     let mut memory = SCRATCH.take();
     if memory.bytes() < bytes {
         memory = Aligned::zeroed(bytes);
     }
-    let (a, b) = memory.as_mut_slice::<T>().split_at_mut(first);
-    let result = work(&mut a[..lens[0]], &mut b[..lens[1]]);
+    let mut rest = memory.as_mut_slice::<T>();
+    let blocks = lens.map(|len| {
+        let (block, behind) = std::mem::take(&mut rest).split_at_mut(whole_lines(len));
+        rest = behind;
+        &mut block[..len]
+    });
+    let result = work(blocks);
     SCRATCH.set(memory);
     result
 }

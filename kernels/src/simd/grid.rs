@@ -1,4 +1,4 @@
-//! Counters of three digits, as which rows and columns of a sum-indexed matrix are numbered.
+//! Counters of three digits, by which rows and columns of a matrix are numbered.
 
 /// Offsets Σ_d digit_d · stride_d for all digits below `count`, the last digit running fastest.
 #[derive(Clone, Copy, Debug)]
@@ -15,9 +15,15 @@ impl Grid {
     pub(crate) fn len(&self) -> usize {
         self.count.iter().product()
     }
-    /// The largest offset of a grid that is not empty, in a type that cannot overflow.
-    pub(super) fn reach(&self) -> u128 {
-        self.count.iter().zip(self.stride).map(|(&n, s)| (n as u128 - 1) * s as u128).fold(0, u128::saturating_add)
+    /// The largest of the first `len` offsets; `usize::MAX` stands for all that is larger.
+    pub(super) fn reach(&self, len: usize) -> usize {
+        // Offsets grow with every digit, so the last digits decide; a shorter walk on one line ends earlier.
+        let last = if self.count[0] == 1 && self.count[1] == 1 {
+            [0, 0, len - 1]
+        } else {
+            self.count.map(|count| count.saturating_sub(1))
+        };
+        last.iter().zip(self.stride).fold(0, |sum, (&digit, s)| usize::saturating_add(sum, digit.saturating_mul(s)))
     }
 }
 
@@ -26,28 +32,33 @@ pub(super) struct Walk {
     grid: Grid,
     digit: [usize; 2],
     line: usize,
-    offset: usize,
 }
 
 impl Walk {
     #[inline(always)]
     pub(super) fn new(grid: Grid) -> Self {
-        Self { grid, digit: [0; 2], line: 0, offset: 0 }
+        Self { grid, digit: [0; 2], line: 0 }
     }
+    /// The next offsets.
     #[inline(always)]
-    pub(super) fn next(&mut self) -> usize {
-        let (Grid { count, stride }, now) = (&self.grid, self.offset);
-        self.digit[1] += 1;
-        self.offset += stride[2];
-        if self.digit[1] == count[2] {
-            self.digit = [self.digit[0] + 1, 0];
-            self.line += stride[1];
-            if self.digit[0] == count[1] {
-                self.digit[0] = 0;
-                self.line = self.line - count[1] * stride[1] + stride[0];
+    pub(super) fn fill(&mut self, offsets: &mut [usize]) {
+        let Grid { count, stride } = self.grid;
+        let mut at = 0;
+        while at < offsets.len() {
+            let (start, run) = (self.digit[1], (offsets.len() - at).min(count[2] - self.digit[1]));
+            for i in 0..run {
+                offsets[at + i] = self.line + (start + i) * stride[2];
             }
-            self.offset = self.line;
+            at += run;
+            self.digit[1] += run;
+            if self.digit[1] == count[2] {
+                self.digit = [self.digit[0] + 1, 0];
+                self.line += stride[1];
+                if self.digit[0] == count[1] {
+                    self.digit[0] = 0;
+                    self.line = self.line - count[1] * stride[1] + stride[0];
+                }
+            }
         }
-        now
     }
 }

@@ -95,6 +95,9 @@ pub trait Simd<T: Real>: Copy {
     /// # Safety
     /// `min(n, LANES)` elements can be written at `out`.
     unsafe fn store_partial_ptr(self, v: Self::V, out: *mut T, n: usize);
+    /// Asks for the cache line of an address that will be written soon; any address will do.
+    #[inline(always)]
+    fn prefetch_write(self, _: *mut T) {}
 
     /// a + b
     fn add(self, a: Self::V, b: Self::V) -> Self::V;

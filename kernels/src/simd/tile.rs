@@ -5,8 +5,10 @@
 //! A is *sum-indexed*: the address of an element is the sum of an offset of its row and an offset of
 //! its column, and both are counters of three digits ([`Grid`]). That is enough for a plain matrix
 //! (row = r·k, column = k), for its transpose (the two swapped), for a packed panel, and for the
-//! matrix of all windows of a padded image, which therefore never has to be written down: a pixel
-//! is (image, row, column), a tap is (kernel row, kernel column and channel).
+//! matrix of all windows of an image, which therefore never has to be written down: a pixel
+//! is (image, row, column), a tap is (kernel row, kernel column and channel). The rows of B are numbered by
+//! the digits of the columns of A, and the rows of C by a counter of their own, so that a product may
+//! cover some pixels and some taps only.
 //!
 //! The tile holds R rows of C times V vectors in registers. One step of k loads V vectors of B and, for
 //! each row, broadcasts one element of A into V fused multiply-adds:
@@ -21,7 +23,8 @@
 //!
 //! The multiply-adders must never wait: their latency of 4 steps times 2 units needs 8 independent sums
 //! (28, 12 are more), and their rate needs more multiply-adds than loads (two of each per cycle).
-//! Fourteen is also the number by which rows of 14 and 28 pixels divide.
+//! A matrix no wider than one vector has a tile of one vector and more rows. There is a tile for every number
+//! of rows, and m rows are dealt evenly: 64 as 13 + 13 + 13 + 13 + 12.
 //!
 //! Every element of C is one sum in the order of k, each step fused where the instruction set fuses:
 //! neither the position in a tile nor the size of the matrix changes a bit.
@@ -39,10 +42,13 @@ const V: usize = 2;
 /// Rows of the tallest tile.
 const MAX_ROWS: usize = 14;
 
-const fn rows_of(registers: usize) -> usize {
-    match registers {
-        32.. => 14,
-        16.. => 6,
+/// Rows of a full tile as wide as `vectors`.
+const fn rows_of(registers: usize, vectors: usize) -> usize {
+    match (registers, vectors) {
+        (32.., _) => 14,
+        (16.., 1) => 12,
+        (16.., _) => 6,
+        (_, 1) => 4,
         _ => 2,
     }
 }
@@ -60,7 +66,7 @@ impl<T: Real> Kernel<T> for TileShape<T> {
     type Out = Tile;
     #[inline(always)]
     fn run<S: Simd<T>>(self, _: S) -> Tile {
-        Tile { rows: rows_of(S::REGISTERS), columns: V * S::LANES }
+        Tile { rows: rows_of(S::REGISTERS, V), columns: V * S::LANES }
     }
 }
 
@@ -72,145 +78,164 @@ pub(crate) struct SumIndexed<'a, T> {
     pub(crate) columns: Grid,
 }
 
-/// A matrix in strips as wide as a tile: element (l, j) is at (j / width)·strip + l·row + j % width.
-/// A plain matrix of n columns has row = n and strip = width.
+/// A matrix in strips as wide as a tile: element (l, j) is at
+/// (j / width)·strip + (digits of l)·row + j % width, the digits of l being those of the columns of A.
+/// A plain matrix of n columns has row = \[·, ·, n\] (one line) and strip = width.
 #[derive(Clone, Copy)]
 pub(crate) struct Strips<'a, T> {
     pub(crate) b: &'a [T],
-    pub(crate) row: usize,
+    pub(crate) row: [usize; 3],
     pub(crate) strip: usize,
 }
 
-/// C\[m, n\] = A B or C += A B, the rows of C being `c_row` elements apart. A may have more rows than m.
+/// C\[m, n\] = A B or C += A B, a row of C being at its offset in `c_rows`. A may have more rows than C.
 pub(crate) struct Product<'a, T> {
-    pub(crate) m: usize,
     pub(crate) n: usize,
     pub(crate) a: SumIndexed<'a, T>,
     pub(crate) b: Strips<'a, T>,
     pub(crate) c: &'a mut [T],
-    pub(crate) c_row: usize,
+    pub(crate) c_rows: Grid,
     pub(crate) store: Store,
 }
 
 impl<T: Real> Kernel<T> for Product<'_, T> {
     type Out = ();
     #[inline(always)]
-    fn run<S: Simd<T>>(self, simd: S) {
-        if self.m == 0 || self.n == 0 {
+    fn run<S: Simd<T>>(mut self, simd: S) {
+        let m = self.c_rows.len();
+        if m == 0 || self.n == 0 {
             return;
         }
         if self.a.columns.len() == 0 {
-            if self.store == Store::Set {
-                self.c.chunks_mut(self.c_row).take(self.m).for_each(|row| row[..self.n].fill(T::ZERO));
-            }
-            return;
+            return self.empty_sums(m);
         }
-        self.check(V * S::LANES);
-        let c = self.c.as_mut_ptr();
-        for j in (0..self.n).step_by(V * S::LANES) {
-            let width = (self.n - j).min(V * S::LANES);
-            let full = width / S::LANES;
+        self.check(m, V * S::LANES);
+        let height = rows_of(S::REGISTERS, if self.n <= S::LANES { 1 } else { V });
+        let (mut walk_a, mut walk_c) = (Walk::new(self.a.rows), Walk::new(self.c_rows));
+        let (tiles, mut rows) = (m.div_ceil(height), Rows { a: [0; MAX_ROWS], c: [0; MAX_ROWS] });
+        // m = count · tiles + longer: so many tiles are one row taller.
+        let (count, longer) = (m / tiles, m % tiles);
+        for tile in 0..tiles {
+            let count = count + usize::from(tile < longer);
+            walk_a.fill(&mut rows.a[..count]);
+            walk_c.fill(&mut rows.c[..count]);
             // SAFETY: `check` covers all rows, and columns below n.
-            unsafe {
-                if full == V {
-                    self.strip::<S, V, false>(simd, c, j, V * S::LANES);
-                    continue;
-                }
-                if full == 1 {
-                    self.strip::<S, 1, false>(simd, c, j, S::LANES);
-                }
-                if width > full * S::LANES {
-                    self.strip::<S, 1, true>(simd, c, j + full * S::LANES, width - full * S::LANES);
-                }
-            }
+            unsafe { self.row_of_tiles(simd, &rows, count) }
         }
     }
 }
 
-impl<T: Real> Product<'_, T> {
-    /// Everything that the tiles read and write lies inside the slices. The offset of an element is
-    /// increasing in each of its indices, so the last element of each matrix decides.
-    fn check(&self, width: usize) {
-        let (m, n, k) = (self.m as u128, self.n as u128, self.a.columns.len() as u128);
-        assert!(m <= self.a.rows.len() as u128 && self.b.strip >= width && self.c_row >= self.n, "sizes of a product");
-        let a = self.a.rows.reach().saturating_add(self.a.columns.reach());
-        let strips = (n - 1) / width as u128;
-        let b = (strips * self.b.strip as u128).saturating_add((k - 1) * self.b.row as u128);
-        let b = b.saturating_add((n - 1) % width as u128);
-        let c = ((m - 1) * self.c_row as u128).saturating_add(n - 1);
-        assert!(a < self.a.a.len() as u128, "A of a product ends at {a}, its slice at {}", self.a.a.len());
-        assert!(b < self.b.b.len() as u128, "B of a product ends at {b}, its slice at {}", self.b.b.len());
-        assert!(c < self.c.len() as u128, "C of a product ends at {c}, its slice at {}", self.c.len());
-    }
+/// Offsets of the rows of one tile.
+struct Rows {
+    a: [usize; MAX_ROWS],
+    c: [usize; MAX_ROWS],
+}
 
-    /// All rows of the columns j..j + width, which are N vectors, the last one `PARTIAL` or not.
-    ///
-    /// # Safety
-    /// [`Self::check`] passed, j + width ≤ n, and `c` is where C begins.
-    #[inline(always)]
-    unsafe fn strip<S: Simd<T>, const N: usize, const PARTIAL: bool>(
-        &self,
-        simd: S,
-        c: *mut T,
-        j: usize,
-        width: usize,
-    ) {
-        let tile_width = V * S::LANES;
-        // SAFETY: the offset of element (0, j) of B.
-        let b = unsafe { self.b.b.as_ptr().add(j / tile_width * self.b.strip + j % tile_width) };
-        let mut walk = Walk::new(self.a.rows);
-        let mut i = 0;
-        while i < self.m {
-            let count = (self.m - i).min(rows_of(S::REGISTERS));
-            let mut rows = [0; MAX_ROWS];
-            for row in &mut rows[..count] {
-                *row = walk.next();
+impl<T: Real> Product<'_, T> {
+    fn empty_sums(&mut self, m: usize) {
+        if self.store == Store::Set {
+            let mut walk = Walk::new(self.c_rows);
+            for _ in 0..m {
+                let mut row = [0];
+                walk.fill(&mut row);
+                self.c[row[0]..][..self.n].fill(T::ZERO);
             }
-            // Rows that pad a tile repeat its last one; they are computed and not stored.
-            let last = rows[count - 1];
-            rows[count..].fill(last);
-            // SAFETY: the offset of element (i, j) of C.
-            let c = unsafe { c.add(i * self.c_row + j) };
-            macro_rules! tile {
-                ($r:literal) => {
-                    // SAFETY: rows i..i + count and columns j..j + width are inside, see `check`.
-                    unsafe { self.tile::<S, $r, N, PARTIAL>(simd, &rows, b, c, count, width) }
-                };
-            }
-            match (S::REGISTERS, count) {
-                (_, 1) => tile!(1),
-                (_, 2) => tile!(2),
-                (16.., 3..=4) => tile!(4),
-                (16.., 5..=6) => tile!(6),
-                (32.., 7..=9) => tile!(9),
-                (32.., 10..=11) => tile!(11),
-                _ => tile!(14),
-            }
-            i += count;
         }
     }
 
+    /// Everything that the tiles read and write lies inside the slices. The offset of an element is
+    /// increasing in each of its indices, so the last element of each matrix decides.
+    fn check(&self, m: usize, width: usize) {
+        assert!(m <= self.a.rows.len() && self.b.strip >= width, "sizes of a product");
+        let columns = self.a.columns;
+        let a = self.a.rows.reach(m).saturating_add(columns.reach(columns.len()));
+        let (strips, last) = ((self.n - 1) / width, (self.n - 1) % width);
+        let b = Grid { count: columns.count, stride: self.b.row }.reach(columns.len());
+        let b = b.saturating_add(strips.saturating_mul(self.b.strip)).saturating_add(last);
+        let c = self.c_rows.reach(m).saturating_add(self.n - 1);
+        assert!(a < self.a.a.len(), "A of a product ends at {a}, its slice at {}", self.a.a.len());
+        assert!(b < self.b.b.len(), "B of a product ends at {b}, its slice at {}", self.b.b.len());
+        assert!(c < self.c.len(), "C of a product ends at {c}, its slice at {}", self.c.len());
+    }
+
+    /// All columns of `count` rows, strip after strip: the rows of A stay in L1 while B passes.
+    ///
     /// # Safety
-    /// `rows` are offsets of rows of A; at `b` begins a column of B and at `c` an element of C, from which
-    /// `width` columns (N vectors, the last one `PARTIAL` or not) and `count` ≤ R rows are inside.
+    /// [`Self::check`] passed, and the rows are inside.
+    #[inline(always)]
+    unsafe fn row_of_tiles<S: Simd<T>>(&mut self, simd: S, rows: &Rows, count: usize) {
+        let (mut b, mut c, mut left) = (self.b.b.as_ptr(), self.c.as_mut_ptr(), self.n);
+        // SAFETY: columns n − left.. of B and C begin at `b` and `c`; the last step may leave both slices, unread.
+        unsafe {
+            while left >= V * S::LANES {
+                self.tile_of::<S, V, false>(simd, rows, count, b, c, V * S::LANES);
+                (b, c, left) = (b.wrapping_add(self.b.strip), c.wrapping_add(V * S::LANES), left - V * S::LANES);
+            }
+            if left > S::LANES {
+                self.tile_of::<S, V, true>(simd, rows, count, b, c, left);
+            } else if left == S::LANES {
+                self.tile_of::<S, 1, false>(simd, rows, count, b, c, left);
+            } else if left > 0 {
+                self.tile_of::<S, 1, true>(simd, rows, count, b, c, left);
+            }
+        }
+    }
+
+    /// The tile of `count` rows and N vectors, the last one `PARTIAL` or not.
+    ///
+    /// # Safety
+    /// As for [`Self::tile`].
+    #[inline(always)]
+    unsafe fn tile_of<S: Simd<T>, const N: usize, const PARTIAL: bool>(
+        &self,
+        simd: S,
+        rows: &Rows,
+        count: usize,
+        b: *const T,
+        c: *mut T,
+        width: usize,
+    ) {
+        macro_rules! tiles {
+            ($($r:literal)*) => {
+                match count {
+                    $($r if $r <= rows_of(S::REGISTERS, N) => {
+                        // SAFETY: passed on.
+                        unsafe { self.tile::<S, $r, N, PARTIAL>(simd, rows, b, c, width) }
+                    })*
+                    _ => unreachable!("a tile of {count} rows"),
+                }
+            };
+        }
+        tiles!(1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+    }
+
+    /// # Safety
+    /// At `b` begins a column of B and at `c` an element of the first row of C, from which
+    /// `width` columns (N vectors, the last one `PARTIAL` or not) are inside; R offsets in `rows` are of rows.
     #[inline(always)]
     unsafe fn tile<S: Simd<T>, const R: usize, const N: usize, const PARTIAL: bool>(
         &self,
         simd: S,
-        rows: &[usize; MAX_ROWS],
+        rows: &Rows,
         mut b: *const T,
         c: *mut T,
-        count: usize,
         width: usize,
     ) {
-        let mut a = [self.a.a.as_ptr(); R];
+        let (mut a, mut out) = ([self.a.a.as_ptr(); R], [c; R]);
         for r in 0..R {
-            // SAFETY: the offset of a row of A.
-            a[r] = unsafe { a[r].add(rows[r]) };
+            // SAFETY: the offsets of rows of A and C.
+            unsafe { (a[r], out[r]) = (a[r].add(rows.a[r]), c.add(rows.c[r])) };
+            // The rows of C arrive while the sums are made.
+            for n in 0..N {
+                simd.prefetch_write(out[r].wrapping_add(n * S::LANES));
+            }
         }
+        let last = (N - 1) * S::LANES;
         let mut sums = [[simd.splat(T::ZERO); N]; R];
-        let ([outer, middle, inner], stride, b_row) = (self.a.columns.count, self.a.columns.stride, self.b.row);
-        let next_outer = stride[0].wrapping_sub(middle * stride[1]);
+        let ([outer, middle, inner], stride, row) = (self.a.columns.count, self.a.columns.stride, self.b.row);
+        // From the end of a line to the next, and from the end of the last to the next outer digit.
+        let next_line = row[1].wrapping_sub(inner.wrapping_mul(row[2]));
+        let next_outer = [stride[0].wrapping_sub(middle * stride[1]), row[0].wrapping_sub(middle * row[1])];
         let (mut lines, mut lines_here, mut line) = (outer * middle, middle, 0_usize);
         // Loops that test at their end keep the sums in registers from line to line.
         loop {
@@ -222,7 +247,8 @@ impl<T: Real> Product<'_, T> {
                     let mut v = [simd.splat(T::ZERO); N];
                     for n in 0..N {
                         let at = b.wrapping_add(n * S::LANES);
-                        v[n] = if PARTIAL { simd.load_partial_ptr(at, width) } else { simd.load_ptr(at) };
+                        let partial = PARTIAL && n == N - 1;
+                        v[n] = if partial { simd.load_partial_ptr(at, width - last) } else { simd.load_ptr(at) };
                     }
                     for r in 0..R {
                         let x = simd.splat(*a[r].add(column));
@@ -232,7 +258,7 @@ impl<T: Real> Product<'_, T> {
                     }
                 }
                 column += stride[2];
-                b = b.wrapping_add(b_row);
+                b = b.wrapping_add(row[2]);
                 left -= 1;
                 if left == 0 {
                     break;
@@ -242,27 +268,26 @@ impl<T: Real> Product<'_, T> {
             if lines == 0 {
                 break;
             }
-            line += stride[1];
+            line = line.wrapping_add(stride[1]);
+            b = b.wrapping_add(next_line);
             lines_here -= 1;
             if lines_here == 0 {
                 lines_here = middle;
-                line = line.wrapping_add(next_outer);
+                line = line.wrapping_add(next_outer[0]);
+                b = b.wrapping_add(next_outer[1]);
             }
         }
         for r in 0..R {
-            if r >= count {
-                break;
-            }
             for n in 0..N {
-                // SAFETY: r < count, so row r is inside C, and so are its `width` elements.
+                let (at, partial) = (out[r].wrapping_add(n * S::LANES), PARTIAL && n == N - 1);
+                // SAFETY: row r is inside C, and so are its `width` elements.
                 unsafe {
-                    let at = c.add(r * self.c_row + n * S::LANES);
                     let mut sum = sums[r][n];
                     if self.store == Store::Add {
-                        let old = if PARTIAL { simd.load_partial_ptr(at, width) } else { simd.load_ptr(at) };
+                        let old = if partial { simd.load_partial_ptr(at, width - last) } else { simd.load_ptr(at) };
                         sum = simd.add(old, sum);
                     }
-                    if PARTIAL { simd.store_partial_ptr(sum, at, width) } else { simd.store_ptr(sum, at) }
+                    if partial { simd.store_partial_ptr(sum, at, width - last) } else { simd.store_ptr(sum, at) }
                 }
             }
         }

@@ -25,6 +25,11 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512bw");
         all.then_some(Self(()))
     }
+
+    /// AVX2 is part of what was detected.
+    pub(crate) fn avx2(self) -> Avx2 {
+        Avx2(())
+    }
 }
 
 impl Avx2 {
@@ -132,6 +137,11 @@ macro_rules! x86 {
             unsafe fn store_ptr(self, v: $v, out: *mut $t) {
                 // SAFETY: token; the caller promises LANES writable elements.
                 unsafe { $storeu(out, v) }
+            }
+            #[inline(always)]
+            fn prefetch_write(self, at: *mut $t) {
+                // SAFETY: a hint that touches no memory.
+                unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast()) }
             }
             #[inline(always)]
             fn add(self, a: $v, b: $v) -> $v {
@@ -242,12 +252,12 @@ x86!(
             unsafe {
                 let low = _mm512_castps512_ps256(a);
                 let high = _mm512_extractf32x8_ps::<1>(a);
-                Simd::<f32>::reduce_add(Avx2(()), _mm256_add_ps(low, high))
+                Simd::<f32>::reduce_add(self.avx2(), _mm256_add_ps(low, high))
             }
         }
         #[inline(always)]
         fn transpose_square(self, x: &[f32], x_row: usize, out: &mut [f32], out_row: usize) {
-            Simd::<f32>::transpose_square(Avx2(()), x, x_row, out, out_row);
+            Simd::<f32>::transpose_square(self.avx2(), x, x_row, out, out_row);
         }
     }
 );
@@ -312,12 +322,12 @@ x86!(
             unsafe {
                 let low = _mm512_castpd512_pd256(a);
                 let high = _mm512_extractf64x4_pd::<1>(a);
-                Simd::<f64>::reduce_add(Avx2(()), _mm256_add_pd(low, high))
+                Simd::<f64>::reduce_add(self.avx2(), _mm256_add_pd(low, high))
             }
         }
         #[inline(always)]
         fn transpose_square(self, x: &[f64], x_row: usize, out: &mut [f64], out_row: usize) {
-            Simd::<f64>::transpose_square(Avx2(()), x, x_row, out, out_row);
+            Simd::<f64>::transpose_square(self.avx2(), x, x_row, out, out_row);
         }
     }
 );
@@ -347,9 +357,27 @@ x86!(
             unsafe { _mm256_maskload_ps(x, self.mask_ps(n)) }
         }
         #[inline(always)]
-        unsafe fn store_partial_ptr(self, v: __m256, out: *mut f32, n: usize) {
-            // SAFETY: token; masked lanes are not touched.
-            unsafe { _mm256_maskstore_ps(out, self.mask_ps(n), v) }
+        unsafe fn store_partial_ptr(self, v: __m256, mut out: *mut f32, n: usize) {
+            if n >= 8 {
+                // SAFETY: passed on.
+                return unsafe { self.store_ptr(v, out) };
+            }
+            // Four, two and one lanes at a time: masked stores are slow on some processors.
+            // SAFETY: token; n lanes are written in all.
+            unsafe {
+                let mut low = _mm256_castps256_ps128(v);
+                if n & 4 != 0 {
+                    _mm_storeu_ps(out, low);
+                    (low, out) = (_mm256_extractf128_ps::<1>(v), out.add(4));
+                }
+                if n & 2 != 0 {
+                    _mm_storel_pd(out.cast(), _mm_castps_pd(low));
+                    (low, out) = (_mm_movehl_ps(low, low), out.add(2));
+                }
+                if n & 1 != 0 {
+                    _mm_store_ss(out, low);
+                }
+            }
         }
         #[inline(always)]
         fn abs(self, a: __m256) -> __m256 {
@@ -446,9 +474,22 @@ x86!(
             unsafe { _mm256_maskload_pd(x, self.mask_pd(n)) }
         }
         #[inline(always)]
-        unsafe fn store_partial_ptr(self, v: __m256d, out: *mut f64, n: usize) {
-            // SAFETY: token; masked lanes are not touched.
-            unsafe { _mm256_maskstore_pd(out, self.mask_pd(n), v) }
+        unsafe fn store_partial_ptr(self, v: __m256d, mut out: *mut f64, n: usize) {
+            if n >= 4 {
+                // SAFETY: passed on.
+                return unsafe { self.store_ptr(v, out) };
+            }
+            // SAFETY: token; n lanes are written in all.
+            unsafe {
+                let mut low = _mm256_castpd256_pd128(v);
+                if n & 2 != 0 {
+                    _mm_storeu_pd(out, low);
+                    (low, out) = (_mm256_extractf128_pd::<1>(v), out.add(2));
+                }
+                if n & 1 != 0 {
+                    _mm_store_sd(out, low);
+                }
+            }
         }
         #[inline(always)]
         fn abs(self, a: __m256d) -> __m256d {
