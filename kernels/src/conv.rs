@@ -152,8 +152,11 @@ pub fn conv_weight_gradient<T: Real>(isa: Isa, g: &Conv, x: &[T], dy: &[T], dw: 
 /// C (+)= A B with a plain matrix B\[k, n\] and C\[m, n\].
 fn product<T: Real>(isa: Isa, a: SumIndexed<'_, T>, b: &[T], n: usize, c: &mut [T], store: Store) {
     let strip = dispatch(isa, TileShape(PhantomData::<T>)).columns;
-    let c_rows = Grid::line(a.rows.len(), n);
-    dispatch(isa, Product { n, a, b: Strips { b, row: [0, a.columns.count[2] * n, n], strip }, c, c_rows, store });
+    let (c_rows, line) = (Grid::line(a.rows.len(), n), a.columns.count[2] * n);
+    dispatch(
+        isa,
+        Product { n, a, b: Strips { b, row: [line * a.columns.count[1], line, n], strip }, c, c_rows, store },
+    );
 }
 
 /// The weights of the convolution that dy goes through on its way back: turned by half a turn, and

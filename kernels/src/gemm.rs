@@ -105,7 +105,7 @@ pub fn gemm_strided<T: Real>(
     a.check(m, k, "A");
     b.check(k, n, "B");
     // A vector of half the length does as much where no more of it is used, at twice the rate.
-    let isa = if 4 * n <= dispatch(isa, TileShape(PhantomData::<T>)).columns { isa.halved() } else { isa };
+    let isa = if 4 * n <= dispatch(isa, TileShape(PhantomData::<T>)).columns { isa.narrow() } else { isa };
     let plan = Plan::new(isa, size, a, b);
     with_scratch(plan.scratch(), |[panel_a, panel_b, turned]| {
         if plan.turned {

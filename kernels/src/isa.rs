@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, sync::OnceLock};
 
 use crate::simd::Portable;
 #[cfg(target_arch = "x86_64")]
-use crate::simd::{Avx2, Avx512};
+use crate::simd::{Avx2, Avx512, Avx512Narrow};
 
 /// An instruction set that this processor has. Values come from [`Isa::best`], [`Isa::available`]
 /// or parsing a name, all of which detect first, so holding one is the proof that it may be used.
@@ -15,6 +15,8 @@ pub struct Isa(Path);
 pub(crate) enum Path {
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
+    #[cfg(target_arch = "x86_64")]
+    Avx512Narrow(Avx512Narrow),
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
     Portable(Portable),
@@ -59,18 +61,18 @@ impl Isa {
     pub fn name(self) -> &'static str {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Path::Avx512(_) => "avx512",
+            Path::Avx512(_) | Path::Avx512Narrow(_) => "avx512",
             #[cfg(target_arch = "x86_64")]
             Path::Avx2(_) => "avx2",
             Path::Portable(_) => "portable",
         }
     }
 
-    /// The instruction set of half its vector length that computes the same bits, if there is one.
-    pub(crate) fn halved(self) -> Isa {
+    /// The same instructions on vectors of half the length, where it has such. They compute the same bits.
+    pub(crate) fn narrow(self) -> Isa {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Path::Avx512(token) => Isa(Path::Avx2(token.avx2())),
+            Path::Avx512(token) => Isa(Path::Avx512Narrow(token.narrow())),
             _ => self,
         }
     }

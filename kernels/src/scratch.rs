@@ -10,10 +10,7 @@ thread_local! {
 
 /// Calls `work` with blocks of numbers that start on cache lines and hold anything. The memory
 /// grows to the largest call and stays, so a loop that repeats its shapes allocates in its first turn.
-pub(crate) fn with_scratch<T: Real, R, const N: usize>(
-    lens: [usize; N],
-    work: impl FnOnce([&mut [T]; N]) -> R,
-) -> R {
+pub(crate) fn with_scratch<T: Real, R, const N: usize>(lens: [usize; N], work: impl FnOnce([&mut [T]; N]) -> R) -> R {
     let whole_lines = |len: usize| len.next_multiple_of(64 / size_of::<T>());
     let bytes = lens.iter().map(|&len| whole_lines(len)).sum::<usize>() * size_of::<T>();
     let mut memory = SCRATCH.take();

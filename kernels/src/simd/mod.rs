@@ -15,7 +15,7 @@ use crate::{Isa, isa::Path};
 
 pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86::{Avx2, Avx512};
+pub(crate) use x86::{Avx2, Avx512, Avx512Narrow};
 
 /// The two element types of every kernel: `f32` to compute fast, `f64` to check exactly.
 pub trait Real:
@@ -95,6 +95,31 @@ pub trait Simd<T: Real>: Copy {
     /// # Safety
     /// `min(n, LANES)` elements can be written at `out`.
     unsafe fn store_partial_ptr(self, v: Self::V, out: *mut T, n: usize);
+    /// sums\[n\] = x · v\[n\] + sums\[n\], x being element `at` behind address ROW of a table.
+    /// # Safety
+    /// The table has more than ROW addresses, and that element can be read.
+    #[inline(always)]
+    unsafe fn mul_add_row<const ROW: usize, const N: usize>(
+        self,
+        rows: *const *const T,
+        at: usize,
+        v: &[Self::V; N],
+        sums: &mut [Self::V; N],
+    ) {
+        // SAFETY: passed on.
+        let x = self.splat(unsafe { *(*rows.add(ROW)).add(at) });
+        for n in 0..N {
+            sums[n] = self.mul_add(x, v[n], sums[n]);
+        }
+    }
+    /// `store_ptr`, made so that many of them together do not hold up multiply-adds.
+    /// # Safety
+    /// `LANES` elements can be written at `out`.
+    #[inline(always)]
+    unsafe fn store_halves_ptr(self, v: Self::V, out: *mut T) {
+        // SAFETY: passed on.
+        unsafe { self.store_ptr(v, out) }
+    }
     /// Asks for the cache line of an address that will be written soon; any address will do.
     #[inline(always)]
     fn prefetch_write(self, _: *mut T) {}
@@ -168,7 +193,9 @@ macro_rules! real {
             fn dispatch<K: Kernel<Self>>(isa: Isa, kernel: K) -> K::Out {
                 match isa.path() {
                     #[cfg(target_arch = "x86_64")]
-                    Path::Avx512(token) => x86::run_avx512::<$t, K>(token, kernel),
+                    Path::Avx512(token) => x86::run_avx512::<$t, _, K>(token, kernel),
+                    #[cfg(target_arch = "x86_64")]
+                    Path::Avx512Narrow(token) => x86::run_avx512::<$t, _, K>(token, kernel),
                     #[cfg(target_arch = "x86_64")]
                     Path::Avx2(token) => x86::run_avx2::<$t, K>(token, kernel),
                     Path::Portable(token) => kernel.run(token),

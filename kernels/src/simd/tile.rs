@@ -42,6 +42,9 @@ const V: usize = 2;
 /// Rows of the tallest tile.
 const MAX_ROWS: usize = 14;
 
+/// Bytes of C from which its cache lines are asked for before they are written: it does not stay in L2 (1 MiB).
+const FAR: usize = 512 << 10;
+
 /// Rows of a full tile as wide as `vectors`.
 const fn rows_of(registers: usize, vectors: usize) -> usize {
     match (registers, vectors) {
@@ -110,24 +113,88 @@ impl<T: Real> Kernel<T> for Product<'_, T> {
             return self.empty_sums(m);
         }
         self.check(m, V * S::LANES);
+        if self.a.columns.len() == 1 {
+            return self.single_products(simd, m);
+        }
+        let steps = Steps::new(self.a.columns, self.b.row);
         let height = rows_of(S::REGISTERS, if self.n <= S::LANES { 1 } else { V });
-        let (mut walk_a, mut walk_c) = (Walk::new(self.a.rows), Walk::new(self.c_rows));
-        let (tiles, mut rows) = (m.div_ceil(height), Rows { a: [0; MAX_ROWS], c: [0; MAX_ROWS] });
         // m = count · tiles + longer: so many tiles are one row taller.
+        let tiles = m.div_ceil(height);
         let (count, longer) = (m / tiles, m % tiles);
+        let count = |tile: usize| count + usize::from(tile < longer);
+        let mut lookup = Lookup::new(&self);
+        // The rows of a tile are looked up before the tile in front of it is computed, so that nothing waits for them.
+        let mut rows = [const { Rows { a: [core::ptr::null(); MAX_ROWS], c: [0; MAX_ROWS] } }; 2];
+        lookup.next(count(0), &mut rows[0]);
         for tile in 0..tiles {
-            let count = count + usize::from(tile < longer);
-            walk_a.fill(&mut rows.a[..count]);
-            walk_c.fill(&mut rows.c[..count]);
+            if tile + 1 < tiles {
+                lookup.next(count(tile + 1), &mut rows[(tile + 1) % 2]);
+            }
             // SAFETY: `check` covers all rows, and columns below n.
-            unsafe { self.row_of_tiles(simd, &rows, count) }
+            unsafe { self.row_of_tiles(simd, &steps, &rows[tile % 2], count(tile)) }
         }
     }
 }
 
-/// Offsets of the rows of one tile.
-struct Rows {
-    a: [usize; MAX_ROWS],
+/// Finds the rows of tile after tile.
+struct Lookup<T> {
+    a: *const T,
+    walk_a: Walk,
+    walk_c: Walk,
+}
+
+impl<T: Real> Lookup<T> {
+    #[inline(always)]
+    fn new(product: &Product<'_, T>) -> Self {
+        Self { a: product.a.a.as_ptr(), walk_a: Walk::new(product.a.rows), walk_c: Walk::new(product.c_rows) }
+    }
+    #[inline(always)]
+    fn next(&mut self, count: usize, rows: &mut Rows<T>) {
+        let mut offsets = [0; MAX_ROWS];
+        self.walk_a.fill(&mut offsets[..count]);
+        for r in 0..count {
+            rows.a[r] = self.a.wrapping_add(offsets[r]);
+        }
+        self.walk_c.fill(&mut rows.c[..count]);
+    }
+}
+
+/// How a tile walks over k: `lines` of `inner` steps, of which `middle` belong to each outer digit. The steps
+/// wrap around: those of A from line to line and on to the next outer digit; those of B from the end of a line.
+struct Steps {
+    inner: usize,
+    middle: usize,
+    lines: usize,
+    a: [usize; 3],
+    b: [usize; 3],
+}
+
+impl Steps {
+    fn new(mut columns: Grid, mut row: [usize; 3]) -> Self {
+        // The last line must have two steps: digits that never turn are moved to the front.
+        while columns.count[2] == 1 && columns.count != [1; 3] {
+            columns.count.rotate_right(1);
+            columns.stride.rotate_right(1);
+            row.rotate_right(1);
+        }
+        let Grid { count: [outer, middle, inner], stride } = columns;
+        Self {
+            inner,
+            middle,
+            lines: outer * middle,
+            a: [stride[0].wrapping_sub(middle.wrapping_mul(stride[1])), stride[1], stride[2]],
+            b: [
+                row[0].wrapping_sub(middle.wrapping_mul(row[1])),
+                row[1].wrapping_sub(inner.wrapping_mul(row[2])),
+                row[2],
+            ],
+        }
+    }
+}
+
+/// The rows of one tile: addresses in A, offsets in C.
+struct Rows<T> {
+    a: [*const T; MAX_ROWS],
     c: [usize; MAX_ROWS],
 }
 
@@ -139,6 +206,26 @@ impl<T: Real> Product<'_, T> {
                 let mut row = [0];
                 walk.fill(&mut row);
                 self.c[row[0]..][..self.n].fill(T::ZERO);
+            }
+        }
+    }
+
+    /// Sums of one product each, row after row.
+    #[inline(always)]
+    fn single_products<S: Simd<T>>(&mut self, simd: S, m: usize) {
+        let (mut walk_a, mut walk_c) = (Walk::new(self.a.rows), Walk::new(self.c_rows));
+        let width = V * S::LANES;
+        for _ in 0..m {
+            let mut row = [[0], [0]];
+            walk_a.fill(&mut row[0]);
+            walk_c.fill(&mut row[1]);
+            let x = simd.splat(self.a.a[row[0][0]]);
+            let c = &mut self.c[row[1][0]..][..self.n];
+            for (at, c) in c.chunks_mut(S::LANES).enumerate().map(|(at, c)| (at * S::LANES, c)) {
+                let b = &self.b.b[at / width * self.b.strip + at % width..][..c.len()];
+                let sum = simd.mul_add(x, simd.load_partial(b), simd.splat(T::ZERO));
+                let sum = if self.store == Store::Add { simd.add(simd.load_partial(c), sum) } else { sum };
+                simd.store_partial(sum, c);
             }
         }
     }
@@ -163,20 +250,28 @@ impl<T: Real> Product<'_, T> {
     /// # Safety
     /// [`Self::check`] passed, and the rows are inside.
     #[inline(always)]
-    unsafe fn row_of_tiles<S: Simd<T>>(&mut self, simd: S, rows: &Rows, count: usize) {
+    unsafe fn row_of_tiles<S: Simd<T>>(&mut self, simd: S, steps: &Steps, rows: &Rows<T>, count: usize) {
         let (mut b, mut c, mut left) = (self.b.b.as_ptr(), self.c.as_mut_ptr(), self.n);
+        let far = size_of_val(self.c) > FAR;
+        let prefetch = |c: *mut T| {
+            for &row in &rows.c[..if far { count } else { 0 }] {
+                simd.prefetch_write(c.wrapping_add(row));
+                simd.prefetch_write(c.wrapping_add(row + S::LANES));
+            }
+        };
         // SAFETY: columns n − left.. of B and C begin at `b` and `c`; the last step may leave both slices, unread.
         unsafe {
             while left >= V * S::LANES {
-                self.tile_of::<S, V, false>(simd, rows, count, b, c, V * S::LANES);
+                prefetch(c);
+                self.tile_of::<S, V, false>(simd, steps, rows, count, b, c, V * S::LANES);
                 (b, c, left) = (b.wrapping_add(self.b.strip), c.wrapping_add(V * S::LANES), left - V * S::LANES);
             }
             if left > S::LANES {
-                self.tile_of::<S, V, true>(simd, rows, count, b, c, left);
+                self.tile_of::<S, V, true>(simd, steps, rows, count, b, c, left);
             } else if left == S::LANES {
-                self.tile_of::<S, 1, false>(simd, rows, count, b, c, left);
+                self.tile_of::<S, 1, false>(simd, steps, rows, count, b, c, left);
             } else if left > 0 {
-                self.tile_of::<S, 1, true>(simd, rows, count, b, c, left);
+                self.tile_of::<S, 1, true>(simd, steps, rows, count, b, c, left);
             }
         }
     }
@@ -189,7 +284,8 @@ impl<T: Real> Product<'_, T> {
     unsafe fn tile_of<S: Simd<T>, const N: usize, const PARTIAL: bool>(
         &self,
         simd: S,
-        rows: &Rows,
+        steps: &Steps,
+        rows: &Rows<T>,
         count: usize,
         b: *const T,
         c: *mut T,
@@ -200,7 +296,7 @@ impl<T: Real> Product<'_, T> {
                 match count {
                     $($r if $r <= rows_of(S::REGISTERS, N) => {
                         // SAFETY: passed on.
-                        unsafe { self.tile::<S, $r, N, PARTIAL>(simd, rows, b, c, width) }
+                        unsafe { self.tile::<S, $r, N, PARTIAL>(simd, steps, rows, b, c, width) }
                     })*
                     _ => unreachable!("a tile of {count} rows"),
                 }
@@ -216,49 +312,45 @@ impl<T: Real> Product<'_, T> {
     unsafe fn tile<S: Simd<T>, const R: usize, const N: usize, const PARTIAL: bool>(
         &self,
         simd: S,
-        rows: &Rows,
+        steps: &Steps,
+        rows: &Rows<T>,
         mut b: *const T,
         c: *mut T,
         width: usize,
     ) {
-        let (mut a, mut out) = ([self.a.a.as_ptr(); R], [c; R]);
-        for r in 0..R {
-            // SAFETY: the offsets of rows of A and C.
-            unsafe { (a[r], out[r]) = (a[r].add(rows.a[r]), c.add(rows.c[r])) };
-            // The rows of C arrive while the sums are made.
-            for n in 0..N {
-                simd.prefetch_write(out[r].wrapping_add(n * S::LANES));
-            }
-        }
-        let last = (N - 1) * S::LANES;
+        let before_last = (N - 1) * S::LANES;
         let mut sums = [[simd.splat(T::ZERO); N]; R];
-        let ([outer, middle, inner], stride, row) = (self.a.columns.count, self.a.columns.stride, self.b.row);
-        // From the end of a line to the next, and from the end of the last to the next outer digit.
-        let next_line = row[1].wrapping_sub(inner.wrapping_mul(row[2]));
-        let next_outer = [stride[0].wrapping_sub(middle * stride[1]), row[0].wrapping_sub(middle * row[1])];
-        let (mut lines, mut lines_here, mut line) = (outer * middle, middle, 0_usize);
-        // Loops that test at their end keep the sums in registers from line to line.
-        loop {
-            let (mut column, mut left) = (line, inner);
+        let Steps { inner, middle, mut lines, a: step_a, b: step_b } = *steps;
+        let (mut lines_here, mut line) = (middle, 0_usize);
+        macro_rules! rows {
+            (|$r:ident| $body:block) => { rows!(@ $r $body 0 1 2 3 4 5 6 7 8 9 10 11 12 13) };
+            (@ $r:ident $body:block $($i:literal)*) => {
+                {$(if $i < R {
+                    const $r: usize = $i;
+                    $body
+                })*}
+            };
+        }
+        let load = |at: *const T| {
+            let mut v = [simd.splat(T::ZERO); N];
+            for n in 0..N {
+                let (at, partial) = (at.wrapping_add(n * S::LANES), PARTIAL && n == N - 1);
+                // SAFETY: called where `width` elements are inside.
+                v[n] =
+                    unsafe { if partial { simd.load_partial_ptr(at, width - before_last) } else { simd.load_ptr(at) } };
+            }
+            v
+        };
+        // Every step but the last one of the last line. Loops that test at their end keep the sums in registers.
+        let column = loop {
+            let (mut column, mut left) = (line, inner - usize::from(lines == 1));
             loop {
+                let v = load(b);
                 // SAFETY: row `r` plus this column is inside A; B has one row for every column, of
                 // which `width` elements from here are inside.
-                unsafe {
-                    let mut v = [simd.splat(T::ZERO); N];
-                    for n in 0..N {
-                        let at = b.wrapping_add(n * S::LANES);
-                        let partial = PARTIAL && n == N - 1;
-                        v[n] = if partial { simd.load_partial_ptr(at, width - last) } else { simd.load_ptr(at) };
-                    }
-                    for r in 0..R {
-                        let x = simd.splat(*a[r].add(column));
-                        for n in 0..N {
-                            sums[r][n] = simd.mul_add(x, v[n], sums[r][n]);
-                        }
-                    }
-                }
-                column += stride[2];
-                b = b.wrapping_add(row[2]);
+                unsafe { rows!(|ROW| { simd.mul_add_row::<ROW, N>(rows.a.as_ptr(), column, &v, &mut sums[ROW]) }) };
+                column = column.wrapping_add(step_a[2]);
+                b = b.wrapping_add(step_b[2]);
                 left -= 1;
                 if left == 0 {
                     break;
@@ -266,30 +358,44 @@ impl<T: Real> Product<'_, T> {
             }
             lines -= 1;
             if lines == 0 {
-                break;
+                break column;
             }
-            line = line.wrapping_add(stride[1]);
-            b = b.wrapping_add(next_line);
+            line = line.wrapping_add(step_a[1]);
+            b = b.wrapping_add(step_b[1]);
             lines_here -= 1;
             if lines_here == 0 {
                 lines_here = middle;
-                line = line.wrapping_add(next_outer[0]);
-                b = b.wrapping_add(next_outer[1]);
+                line = line.wrapping_add(step_a[0]);
+                b = b.wrapping_add(step_b[0]);
             }
-        }
-        for r in 0..R {
-            for n in 0..N {
-                let (at, partial) = (out[r].wrapping_add(n * S::LANES), PARTIAL && n == N - 1);
-                // SAFETY: row r is inside C, and so are its `width` elements.
-                unsafe {
-                    let mut sum = sums[r][n];
-                    if self.store == Store::Add {
-                        let old = if partial { simd.load_partial_ptr(at, width - last) } else { simd.load_ptr(at) };
-                        sum = simd.add(old, sum);
+        };
+        // The last step stores each row as soon as it is done: stores in one heap would hold up the next tile.
+        let v = load(b);
+        // SAFETY: as above; row r is inside C, and so are its `width` elements.
+        unsafe {
+            let put = |sums: [S::V; N], out: *mut T| {
+                for n in 0..N {
+                    let (at, partial) = (out.wrapping_add(n * S::LANES), PARTIAL && n == N - 1);
+                    if partial {
+                        simd.store_partial_ptr(sums[n], at, width - before_last)
+                    } else {
+                        simd.store_halves_ptr(sums[n], at)
                     }
-                    if partial { simd.store_partial_ptr(sum, at, width - last) } else { simd.store_ptr(sum, at) }
                 }
+            };
+            if self.store == Store::Set {
+                rows!(|ROW| {
+                    simd.mul_add_row::<ROW, N>(rows.a.as_ptr(), column, &v, &mut sums[ROW]);
+                    put(sums[ROW], c.wrapping_add(rows.c[ROW]));
+                });
+            } else {
+                rows!(|ROW| {
+                    let out = c.wrapping_add(rows.c[ROW]);
+                    let old = load(out);
+                    simd.mul_add_row::<ROW, N>(rows.a.as_ptr(), column, &v, &mut sums[ROW]);
+                    put(core::array::from_fn(|n| simd.add(old[n], sums[ROW][n])), out);
+                });
             }
-        }
+        };
     }
 }

@@ -16,6 +16,10 @@ pub(crate) struct Avx512(());
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Avx2(());
 
+/// What [`Avx512`] is, on registers of half the length: as fast where no more of them is used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Avx512Narrow(Avx512);
+
 impl Avx512 {
     pub(crate) fn detect() -> Option<Self> {
         let all = Avx2::detect().is_some()
@@ -27,8 +31,12 @@ impl Avx512 {
     }
 
     /// AVX2 is part of what was detected.
-    pub(crate) fn avx2(self) -> Avx2 {
+    fn avx2(self) -> Avx2 {
         Avx2(())
+    }
+
+    pub(crate) fn narrow(self) -> Avx512Narrow {
+        Avx512Narrow(self)
     }
 }
 
@@ -38,16 +46,18 @@ impl Avx2 {
     }
 }
 
-pub(super) fn run_avx512<T: Real, K: Kernel<T>>(token: Avx512, kernel: K) -> K::Out
-where
-    Avx512: Simd<T>,
-{
+/// For the tokens that prove AVX-512.
+pub(super) trait HasAvx512 {}
+impl HasAvx512 for Avx512 {}
+impl HasAvx512 for Avx512Narrow {}
+
+pub(super) fn run_avx512<T: Real, S: Simd<T> + HasAvx512, K: Kernel<T>>(token: S, kernel: K) -> K::Out {
     #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
     fn compiled<T: Real, S: Simd<T>, K: Kernel<T>>(simd: S, kernel: K) -> K::Out {
         kernel.run(simd)
     }
     // SAFETY: the token proves the instruction set.
-    unsafe { compiled::<T, Avx512, K>(token, kernel) }
+    unsafe { compiled::<T, S, K>(token, kernel) }
 }
 
 pub(super) fn run_avx2<T: Real, K: Kernel<T>>(token: Avx2, kernel: K) -> K::Out
@@ -90,6 +100,69 @@ impl Avx512 {
         ((1u32 << n.min(8)) - 1) as __mmask8
     }
 }
+
+macro_rules! mul_add_row {
+    ($name:ident, $t:ty, $v:ty, $x:literal, $fma:literal) => {
+        /// See [`Simd::mul_add_row`]: one instruction for load, broadcast and multiply-add, and the address of the
+        /// row straight from the table. A compiler makes two of the former, so that the window in which the processor
+        /// looks ahead holds fewer steps, and keeps addresses in registers, for which it must store others:
+        /// such stores wait behind those of the tile before, and everything with them.
+        ///
+        /// # Safety
+        /// As there.
+        #[inline]
+        #[target_feature(enable = "avx512f")]
+        unsafe fn $name<const ROW: usize>(rows: *const *const $t, at: usize, v: &[$v], sums: &mut [$v]) {
+            // SAFETY: the caller promises that the table has this row and that its element can be read.
+            unsafe {
+                match (v, sums) {
+                    (&[v0, v1], [s0, s1]) => core::arch::asm!(
+                        "mov {x}, qword ptr [{rows} + {row}]",
+                        concat!($fma, " {s0}, {v0}, ", $x),
+                        concat!($fma, " {s1}, {v1}, ", $x),
+                        rows = in(reg) rows, row = const ROW * 8, at = in(reg) at, x = out(reg) _,
+                        v0 = in(zmm_reg) v0, v1 = in(zmm_reg) v1, s0 = inout(zmm_reg) *s0, s1 = inout(zmm_reg) *s1,
+                        options(pure, readonly, nostack, preserves_flags)
+                    ),
+                    (&[v0], [s0]) => core::arch::asm!(
+                        "mov {x}, qword ptr [{rows} + {row}]",
+                        concat!($fma, " {s0}, {v0}, ", $x),
+                        rows = in(reg) rows, row = const ROW * 8, at = in(reg) at, x = out(reg) _,
+                        v0 = in(zmm_reg) v0, s0 = inout(zmm_reg) *s0,
+                        options(pure, readonly, nostack, preserves_flags)
+                    ),
+                    _ => unreachable!("a tile is one or two vectors wide"),
+                }
+            }
+        }
+    };
+}
+mul_add_row!(mul_add_row_ps, f32, __m512, "dword ptr [{x} + 4*{at}]{{1to16}}", "vfmadd231ps");
+mul_add_row!(mul_add_row_pd, f64, __m512d, "qword ptr [{x} + 8*{at}]{{1to8}}", "vfmadd231pd");
+
+/// Stores a register as two halves. Stores of whole registers that stand close together hold up multiply-adds
+/// behind them, those of halves do not. In assembly, because a compiler would make one of the two.
+macro_rules! store_halves {
+    ($name:ident, $t:ty, $v:ty) => {
+        /// # Safety
+        /// A whole register can be written at `out`.
+        #[inline]
+        #[target_feature(enable = "avx512f,avx512vl")]
+        unsafe fn $name(v: $v, out: *mut $t) {
+            // SAFETY: the caller promises 64 bytes.
+            unsafe {
+                core::arch::asm!(
+                    "vextractf64x4 [{out}], {v}, 0",
+                    "vextractf64x4 [{out} + 32], {v}, 1",
+                    out = in(reg) out, v = in(zmm_reg) v,
+                    options(nostack, preserves_flags)
+                );
+            }
+        }
+    };
+}
+store_halves!(store_halves_ps, f32, __m512);
+store_halves!(store_halves_pd, f64, __m512d);
 
 /// The operations whose intrinsics differ in name only; `$rest` holds the others.
 macro_rules! x86 {
@@ -222,6 +295,22 @@ x86!(
             unsafe { _mm512_mask_storeu_ps(out, self.mask_ps(n), v) }
         }
         #[inline(always)]
+        unsafe fn mul_add_row<const ROW: usize, const N: usize>(
+            self,
+            rows: *const *const f32,
+            at: usize,
+            v: &[__m512; N],
+            sums: &mut [__m512; N],
+        ) {
+            // SAFETY: token; passed on.
+            unsafe { mul_add_row_ps::<ROW>(rows, at, v, sums) }
+        }
+        #[inline(always)]
+        unsafe fn store_halves_ptr(self, v: __m512, out: *mut f32) {
+            // SAFETY: token; passed on.
+            unsafe { store_halves_ps(v, out) }
+        }
+        #[inline(always)]
         fn abs(self, a: __m512) -> __m512 {
             // SAFETY: token.
             unsafe { _mm512_abs_ps(a) }
@@ -290,6 +379,22 @@ x86!(
         unsafe fn store_partial_ptr(self, v: __m512d, out: *mut f64, n: usize) {
             // SAFETY: token; masked lanes are not touched.
             unsafe { _mm512_mask_storeu_pd(out, self.mask_pd(n), v) }
+        }
+        #[inline(always)]
+        unsafe fn mul_add_row<const ROW: usize, const N: usize>(
+            self,
+            rows: *const *const f64,
+            at: usize,
+            v: &[__m512d; N],
+            sums: &mut [__m512d; N],
+        ) {
+            // SAFETY: token; passed on.
+            unsafe { mul_add_row_pd::<ROW>(rows, at, v, sums) }
+        }
+        #[inline(always)]
+        unsafe fn store_halves_ptr(self, v: __m512d, out: *mut f64) {
+            // SAFETY: token; passed on.
+            unsafe { store_halves_pd(v, out) }
         }
         #[inline(always)]
         fn abs(self, a: __m512d) -> __m512d {
@@ -558,3 +663,78 @@ x86!(
         }
     }
 );
+
+/// Half-length vectors with the masks of AVX-512; all that has no mask is that of AVX2.
+macro_rules! narrow {
+    ($t:ty, $v:ty, $lanes:literal, $mask:ident, $load:ident, $store:ident,
+     { $($name:ident($($arg:ident: $arg_t:ty),*) -> $out:ty;)* },
+     { $($unsafe_name:ident($($unsafe_arg:ident: $unsafe_t:ty),*) -> $unsafe_out:ty;)* }) => {
+        impl Simd<$t> for Avx512Narrow {
+            type V = $v;
+            const LANES: usize = $lanes;
+            const REGISTERS: usize = 32;
+            #[inline(always)]
+            fn load_partial(self, x: &[$t]) -> $v {
+                // SAFETY: the slice has that many elements.
+                unsafe { self.load_partial_ptr(x.as_ptr(), x.len()) }
+            }
+            #[inline(always)]
+            fn store_partial(self, v: $v, out: &mut [$t]) {
+                // SAFETY: the slice has that many elements.
+                unsafe { self.store_partial_ptr(v, out.as_mut_ptr(), out.len()) }
+            }
+            #[inline(always)]
+            unsafe fn load_partial_ptr(self, x: *const $t, n: usize) -> $v {
+                // SAFETY: token; masked lanes are not touched.
+                unsafe { $load(self.0.$mask(n.min($lanes)) as u8, x) }
+            }
+            #[inline(always)]
+            unsafe fn store_partial_ptr(self, v: $v, out: *mut $t, n: usize) {
+                // SAFETY: token; masked lanes are not touched.
+                unsafe { $store(out, self.0.$mask(n.min($lanes)) as u8, v) }
+            }
+            $(
+                #[inline(always)]
+                fn $name(self $(, $arg: $arg_t)*) -> $out {
+                    Simd::<$t>::$name(self.0.avx2() $(, $arg)*)
+                }
+            )*
+            $(
+                #[inline(always)]
+                unsafe fn $unsafe_name(self $(, $unsafe_arg: $unsafe_t)*) -> $unsafe_out {
+                    // SAFETY: passed on.
+                    unsafe { Simd::<$t>::$unsafe_name(self.0.avx2() $(, $unsafe_arg)*) }
+                }
+            )*
+        }
+    };
+    ($t:ty, $v:ty, $lanes:literal, $mask:ident, $load:ident, $store:ident) => {
+        narrow!($t, $v, $lanes, $mask, $load, $store, {
+            splat(x: $t) -> $v;
+            load(x: &[$t]) -> $v;
+            store(v: $v, out: &mut [$t]) -> ();
+            prefetch_write(at: *mut $t) -> ();
+            add(a: $v, b: $v) -> $v;
+            sub(a: $v, b: $v) -> $v;
+            mul(a: $v, b: $v) -> $v;
+            div(a: $v, b: $v) -> $v;
+            mul_add(a: $v, b: $v, c: $v) -> $v;
+            neg_mul_add(a: $v, b: $v, c: $v) -> $v;
+            max(a: $v, b: $v) -> $v;
+            min(a: $v, b: $v) -> $v;
+            sqrt(a: $v) -> $v;
+            abs(a: $v) -> $v;
+            round(a: $v) -> $v;
+            select_gt(a: $v, b: $v, yes: $v, no: $v) -> $v;
+            exp2_int(n: $v) -> $v;
+            split_exponent(x: $v) -> ($v, $v);
+            reduce_add(a: $v) -> $t;
+            transpose_square(x: &[$t], x_row: usize, out: &mut [$t], out_row: usize) -> ();
+        }, {
+            load_ptr(x: *const $t) -> $v;
+            store_ptr(v: $v, out: *mut $t) -> ();
+        });
+    };
+}
+narrow!(f32, __m256, 8, mask_ps, _mm256_maskz_loadu_ps, _mm256_mask_storeu_ps);
+narrow!(f64, __m256d, 4, mask_pd, _mm256_maskz_loadu_pd, _mm256_mask_storeu_pd);
