@@ -25,18 +25,15 @@ impl Canvas {
         }
     }
 
-    /// For windows of dy, one for each pixel of x, seen through the turned weights. Pixel j of dy met pixel
-    /// i = j·stride + tap − padding of x, and the turned tap is kernel − 1 − tap, so pixel j stands at
-    /// i + (kernel − 1 − tap) = j·stride + (kernel − 1 − padding). It falls off the canvas if all
-    /// that it met was padding.
-    pub(crate) fn of_output_gradient(g: &Conv) -> Self {
-        let shift = |kernel: usize| kernel as isize - 1 - g.padding as isize;
+    /// For windows of dy, one for each pixel of x, seen through the turned weights: pixel j of dy stands at
+    /// j·stride + `shift`. It falls off the canvas if all that it met was padding.
+    pub(crate) fn of_output_gradient(g: &Conv, shift: [isize; 2]) -> Self {
         Self {
             image: [g.out_height(), g.out_width()],
             channels: g.c_out,
             size: [(g.height + g.kernel_height).saturating_sub(1), (g.width + g.kernel_width).saturating_sub(1)],
             spread: g.stride,
-            shift: [shift(g.kernel_height), shift(g.kernel_width)],
+            shift,
         }
     }
 

@@ -140,6 +140,45 @@ macro_rules! mul_add_row {
 mul_add_row!(mul_add_row_ps, f32, __m512, "dword ptr [{x} + 4*{at}]{{1to16}}", "vfmadd231ps");
 mul_add_row!(mul_add_row_pd, f64, __m512d, "qword ptr [{x} + 8*{at}]{{1to8}}", "vfmadd231pd");
 
+macro_rules! mul_add_row_avx2 {
+    ($name:ident, $t:ty, $v:ty, $broadcast:literal, $fma:literal) => {
+        /// The same with an instruction for the broadcast.
+        ///
+        /// # Safety
+        /// As there.
+        #[inline]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn $name<const ROW: usize>(rows: *const *const $t, at: usize, v: &[$v], sums: &mut [$v]) {
+            // SAFETY: the caller promises that the table has this row and that its element can be read.
+            unsafe {
+                match (v, sums) {
+                    (&[v0, v1], [s0, s1]) => core::arch::asm!(
+                        "mov {x}, qword ptr [{rows} + {row}]",
+                        $broadcast,
+                        concat!($fma, " {s0}, {v0}, {t}"),
+                        concat!($fma, " {s1}, {v1}, {t}"),
+                        rows = in(reg) rows, row = const ROW * 8, at = in(reg) at, x = out(reg) _,
+                        v0 = in(ymm_reg) v0, v1 = in(ymm_reg) v1, t = out(ymm_reg) _,
+                        s0 = inout(ymm_reg) *s0, s1 = inout(ymm_reg) *s1,
+                        options(pure, readonly, nostack, preserves_flags)
+                    ),
+                    (&[v0], [s0]) => core::arch::asm!(
+                        "mov {x}, qword ptr [{rows} + {row}]",
+                        $broadcast,
+                        concat!($fma, " {s0}, {v0}, {t}"),
+                        rows = in(reg) rows, row = const ROW * 8, at = in(reg) at, x = out(reg) _,
+                        v0 = in(ymm_reg) v0, t = out(ymm_reg) _, s0 = inout(ymm_reg) *s0,
+                        options(pure, readonly, nostack, preserves_flags)
+                    ),
+                    _ => unreachable!("a tile is one or two vectors wide"),
+                }
+            }
+        }
+    };
+}
+mul_add_row_avx2!(mul_add_row_avx2_ps, f32, __m256, "vbroadcastss {t}, dword ptr [{x} + 4*{at}]", "vfmadd231ps");
+mul_add_row_avx2!(mul_add_row_avx2_pd, f64, __m256d, "vbroadcastsd {t}, qword ptr [{x} + 8*{at}]", "vfmadd231pd");
+
 /// Stores a register as two halves. Stores of whole registers that stand close together hold up multiply-adds
 /// behind them, those of halves do not. In assembly, because a compiler would make one of the two.
 macro_rules! store_halves {
@@ -485,6 +524,17 @@ x86!(
             }
         }
         #[inline(always)]
+        unsafe fn mul_add_row<const ROW: usize, const N: usize>(
+            self,
+            rows: *const *const f32,
+            at: usize,
+            v: &[__m256; N],
+            sums: &mut [__m256; N],
+        ) {
+            // SAFETY: token; passed on.
+            unsafe { mul_add_row_avx2_ps::<ROW>(rows, at, v, sums) }
+        }
+        #[inline(always)]
         fn abs(self, a: __m256) -> __m256 {
             // SAFETY: token.
             unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
@@ -597,6 +647,17 @@ x86!(
             }
         }
         #[inline(always)]
+        unsafe fn mul_add_row<const ROW: usize, const N: usize>(
+            self,
+            rows: *const *const f64,
+            at: usize,
+            v: &[__m256d; N],
+            sums: &mut [__m256d; N],
+        ) {
+            // SAFETY: token; passed on.
+            unsafe { mul_add_row_avx2_pd::<ROW>(rows, at, v, sums) }
+        }
+        #[inline(always)]
         fn abs(self, a: __m256d) -> __m256d {
             // SAFETY: token.
             unsafe { _mm256_andnot_pd(_mm256_set1_pd(-0.0), a) }
@@ -672,7 +733,18 @@ macro_rules! narrow {
         impl Simd<$t> for Avx512Narrow {
             type V = $v;
             const LANES: usize = $lanes;
-            const REGISTERS: usize = 32;
+            const REGISTERS: usize = <Avx2 as Simd<$t>>::REGISTERS;
+            #[inline(always)]
+            unsafe fn mul_add_row<const ROW: usize, const N: usize>(
+                self,
+                rows: *const *const $t,
+                at: usize,
+                v: &[$v; N],
+                sums: &mut [$v; N],
+            ) {
+                // SAFETY: passed on.
+                unsafe { Simd::<$t>::mul_add_row::<ROW, N>(self.0.avx2(), rows, at, v, sums) }
+            }
             #[inline(always)]
             fn load_partial(self, x: &[$t]) -> $v {
                 // SAFETY: the slice has that many elements.
