@@ -8,8 +8,14 @@ use crate::simd::{Avx2, Avx512, Avx512Narrow};
 
 /// An instruction set that this processor has. Values come from [`Isa::best`], [`Isa::available`]
 /// or parsing a name, all of which detect first, so holding one is the proof that it may be used.
+///
+/// It also says whether convolutions may be computed by Winograd's algorithm (the default) or by [`Isa::direct`]
+/// sums only: with the instructions, that decides the bits of a result.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Isa(Path);
+pub struct Isa {
+    path: Path,
+    direct: bool,
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Path {
@@ -25,11 +31,11 @@ pub(crate) enum Path {
 impl Isa {
     /// Every instruction set that this processor has, the fastest first; portable code is always last.
     pub fn available() -> Vec<Isa> {
-        let mut all = Vec::new();
+        let mut all: Vec<Isa> = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            all.extend(Avx512::detect().map(|t| Isa(Path::Avx512(t))));
-            all.extend(Avx2::detect().map(|t| Isa(Path::Avx2(t))));
+            all.extend(Avx512::detect().map(|t| Isa::from(Path::Avx512(t))));
+            all.extend(Avx2::detect().map(|t| Isa::from(Path::Avx2(t))));
         }
         all.push(Isa::portable());
         all
@@ -42,7 +48,7 @@ impl Isa {
 
     /// Code for any processor.
     pub fn portable() -> Isa {
-        Isa(Path::Portable(Portable))
+        Path::Portable(Portable).into()
     }
 
     /// The one this process computes with: what [`Isa::pin`] set, otherwise [`Isa::best`].
@@ -57,28 +63,50 @@ impl Isa {
         if used == isa { Ok(()) } else { Err(used) }
     }
 
-    /// `avx512`, `avx2` or `portable`.
+    /// The same instructions, with direct sums for every convolution.
+    #[must_use]
+    pub fn direct(self) -> Isa {
+        Isa { direct: true, ..self }
+    }
+
+    /// Whether convolutions are direct sums only.
+    pub fn is_direct(self) -> bool {
+        self.direct
+    }
+
+    /// `avx512`, `avx2` or `portable`, with `-direct` behind it for [`Isa::direct`].
     pub fn name(self) -> &'static str {
-        match self.0 {
+        match (self.path, self.direct) {
             #[cfg(target_arch = "x86_64")]
-            Path::Avx512(_) | Path::Avx512Narrow(_) => "avx512",
+            (Path::Avx512(_) | Path::Avx512Narrow(_), false) => "avx512",
             #[cfg(target_arch = "x86_64")]
-            Path::Avx2(_) => "avx2",
-            Path::Portable(_) => "portable",
+            (Path::Avx512(_) | Path::Avx512Narrow(_), true) => "avx512-direct",
+            #[cfg(target_arch = "x86_64")]
+            (Path::Avx2(_), false) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            (Path::Avx2(_), true) => "avx2-direct",
+            (Path::Portable(_), false) => "portable",
+            (Path::Portable(_), true) => "portable-direct",
         }
     }
 
     /// The same instructions on vectors of half the length, where it has such. They compute the same bits.
     pub(crate) fn narrow(self) -> Isa {
-        match self.0 {
+        match self.path {
             #[cfg(target_arch = "x86_64")]
-            Path::Avx512(token) => Isa(Path::Avx512Narrow(token.narrow())),
+            Path::Avx512(token) => Isa { path: Path::Avx512Narrow(token.narrow()), ..self },
             _ => self,
         }
     }
 
     pub(crate) fn path(self) -> Path {
-        self.0
+        self.path
+    }
+}
+
+impl From<Path> for Isa {
+    fn from(path: Path) -> Isa {
+        Isa { path, direct: false }
     }
 }
 
@@ -100,6 +128,9 @@ impl FromStr for Isa {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
+        if let Some(instructions) = name.strip_suffix("-direct") {
+            return instructions.parse().map(Isa::direct);
+        }
         if name == "auto" {
             return Ok(Isa::best());
         }
@@ -107,7 +138,8 @@ impl FromStr for Isa {
         all.iter().copied().find(|isa| isa.name() == name).ok_or_else(|| {
             let names: Vec<_> = all.iter().map(|isa| isa.name()).collect();
             format!(
-                "instruction set `{name}` is unknown or not on this processor, which has: auto, {}",
+                "instruction set `{name}` is unknown or not on this processor, which has: auto, {} \
+                 (each also with -direct behind it: convolutions by direct sums only)",
                 names.join(", ")
             )
         })

@@ -3,7 +3,6 @@
 //! Every function takes an [`Isa`] first, the proof that its instructions exist on this processor, and
 //! gives the same bits every time for the same `Isa`. [`naive`] is the specification of all of them.
 
-mod canvas;
 mod channel;
 mod conv;
 mod gemm;

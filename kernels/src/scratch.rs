@@ -1,11 +1,11 @@
 //! Memory for packed panels, transformed tiles and canvases, kept by each thread from call to call.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use crate::{Aligned, Real};
 
 thread_local! {
-    static SCRATCH: Cell<Aligned> = Cell::default();
+    static SCRATCH: RefCell<Vec<Aligned>> = RefCell::default();
 }
 
 /// Calls `work` with blocks of numbers that start on cache lines and hold anything. The memory
@@ -13,7 +13,7 @@ thread_local! {
 pub(crate) fn with_scratch<T: Real, R, const N: usize>(lens: [usize; N], work: impl FnOnce([&mut [T]; N]) -> R) -> R {
     let whole_lines = |len: usize| len.next_multiple_of(64 / size_of::<T>());
     let bytes = lens.iter().map(|&len| whole_lines(len)).sum::<usize>() * size_of::<T>();
-    let mut memory = SCRATCH.take();
+    let mut memory = SCRATCH.with_borrow_mut(Vec::pop).unwrap_or_default();
     if memory.bytes() < bytes {
         memory = Aligned::zeroed(bytes);
     }
@@ -24,6 +24,7 @@ pub(crate) fn with_scratch<T: Real, R, const N: usize>(lens: [usize; N], work: i
         &mut block[..len]
     });
     let result = work(blocks);
-    SCRATCH.set(memory);
+    // Calls within calls find their memory again: the last block to come back is the first to go out.
+    SCRATCH.with_borrow_mut(|blocks| blocks.push(memory));
     result
 }

@@ -1,6 +1,7 @@
 //! Images on a ground of zeros, on which every window of a convolution lies inside.
 
-use crate::{Conv, Real, simd::grid::Grid};
+use super::Conv;
+use crate::{Real, simd::grid::Grid};
 
 /// Where an image stands on its canvas: pixel (i, j) at (i·spread + shift, j·spread + shift), and
 /// nowhere if that is outside. Sizes are \[rows, columns\].

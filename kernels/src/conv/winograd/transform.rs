@@ -1,0 +1,226 @@
+//! The matrices of Winograd's algorithm in two dimensions: of tiles of images and of weights, to points and back.
+
+use super::scheme::{Matrix, SIDE, Scheme};
+use crate::{
+    Real,
+    simd::{Kernel, Simd},
+};
+
+/// Elements between the points, so that they do not all meet in few sets of the cache.
+pub(super) const GAP: usize = 16;
+
+/// Tiles side by side over images \[image, row, column, channel\], and where their transforms lie: (point, tile,
+/// channel) at point·(tiles·channels + gap) + tile·channels + channel.
+#[derive(Clone, Copy)]
+pub(super) struct Tiles {
+    pub(super) scheme: Scheme,
+    /// Tiles of an image, down and across.
+    pub(super) across: [usize; 2],
+    /// The first tile and the number of tiles.
+    pub(super) first: usize,
+    pub(super) count: usize,
+    /// Rows and columns of the images.
+    pub(super) image: [usize; 2],
+    pub(super) channels: usize,
+    /// Where the first tile begins: so many rows and columns before the image.
+    pub(super) before: [isize; 2],
+    /// Which of the two matrices is meant.
+    pub(super) of: Side,
+}
+
+/// The two sides of a convolution.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Tiles of m + 2 inputs, Bᵀ x B.
+    Input,
+    /// Tiles of m outputs, Aᵀ v A to them and A dy Aᵀ from them.
+    Output,
+}
+
+impl Tiles {
+    /// Elements from point to point.
+    pub(super) fn point(&self) -> usize {
+        self.count * self.channels + GAP
+    }
+
+    /// The image of a tile, and its first row and column.
+    fn place(&self, tile: usize) -> (usize, [isize; 2]) {
+        let (tile, [down, across], m) = (self.first + tile, self.across, self.scheme.out());
+        let place = |at: usize, direction: usize| (at * m) as isize - self.before[direction];
+        (tile / (down * across), [place(tile / across % down, 0), place(tile % across, 1)])
+    }
+
+    /// Where pixel (i, j) of a tile lies, if it is inside its image.
+    #[inline(always)]
+    fn pixel(&self, (image, [row, column]): (usize, [isize; 2]), i: usize, j: usize) -> Option<usize> {
+        let (row, column) = ((row + i as isize) as usize, (column + j as isize) as usize);
+        // Negative ones have become too large.
+        let inside = row < self.image[0] && column < self.image[1];
+        inside.then(|| ((image * self.image[0] + row) * self.image[1] + column) * self.channels)
+    }
+}
+
+/// Images to points: Bᵀ x B, or A dy Aᵀ.
+pub(super) struct ToPoints<'a, T> {
+    pub(super) tiles: Tiles,
+    pub(super) x: &'a [T],
+    pub(super) points: &'a mut [T],
+}
+
+impl<T: Real> Kernel<T> for ToPoints<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        // Sizes known to the compiler let it unroll.
+        match (self.tiles.scheme, self.tiles.of) {
+            (Scheme::F2, Side::Input) => self.transform(simd, Scheme::F2, Matrix::Input, 4),
+            (Scheme::F4, Side::Input) => self.transform(simd, Scheme::F4, Matrix::Input, 6),
+            (Scheme::F2, Side::Output) => self.transform(simd, Scheme::F2, Matrix::OutputGradient, 2),
+            (Scheme::F4, Side::Output) => self.transform(simd, Scheme::F4, Matrix::OutputGradient, 4),
+        }
+    }
+}
+
+impl<T: Real> ToPoints<'_, T> {
+    #[inline(always)]
+    fn transform<S: Simd<T>>(self, simd: S, scheme: Scheme, matrix: Matrix, from: usize) {
+        let Self { tiles, x, points } = self;
+        let (zero, side, point, channels) = (simd.splat(T::ZERO), scheme.side(), tiles.point(), tiles.channels);
+        for tile in 0..tiles.count {
+            let place = tiles.place(tile);
+            for at in (0..channels).step_by(S::LANES) {
+                let len = (channels - at).min(S::LANES);
+                let mut square = [[zero; SIDE]; SIDE];
+                for i in 0..from {
+                    for j in 0..from {
+                        if let Some(pixel) = tiles.pixel(place, i, j) {
+                            square[i][j] = simd.load_partial(&x[pixel + at..][..len]);
+                        }
+                    }
+                }
+                let square = matrix.square(simd, scheme, square);
+                for i in 0..side {
+                    for j in 0..side {
+                        let to = (i * side + j) * point + tile * channels + at;
+                        simd.store_partial(square[i][j], &mut points[to..][..len]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Points to images: Aᵀ v A, cut off at the border.
+pub(super) struct FromPoints<'a, T> {
+    pub(super) tiles: Tiles,
+    pub(super) points: &'a [T],
+    pub(super) y: &'a mut [T],
+}
+
+impl<T: Real> Kernel<T> for FromPoints<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        match self.tiles.scheme {
+            Scheme::F2 => self.transform(simd, Scheme::F2),
+            Scheme::F4 => self.transform(simd, Scheme::F4),
+        }
+    }
+}
+
+impl<T: Real> FromPoints<'_, T> {
+    #[inline(always)]
+    fn transform<S: Simd<T>>(self, simd: S, scheme: Scheme) {
+        let Self { tiles, points, y } = self;
+        let (zero, side, point, channels) = (simd.splat(T::ZERO), scheme.side(), tiles.point(), tiles.channels);
+        for tile in 0..tiles.count {
+            let place = tiles.place(tile);
+            for at in (0..channels).step_by(S::LANES) {
+                let len = (channels - at).min(S::LANES);
+                let mut square = [[zero; SIDE]; SIDE];
+                for i in 0..side {
+                    for j in 0..side {
+                        let from = (i * side + j) * point + tile * channels + at;
+                        square[i][j] = simd.load_partial(&points[from..][..len]);
+                    }
+                }
+                let square = Matrix::Output.square(simd, scheme, square);
+                for i in 0..scheme.out() {
+                    for j in 0..scheme.out() {
+                        if let Some(pixel) = tiles.pixel(place, i, j) {
+                            simd.store_partial(square[i][j], &mut y[pixel + at..][..len]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Between squares of weights, of which the `tap` pairs of channels lie together: `weights` as \[3, 3, c_in, c_out\] to
+/// points, which lie `tap` + gap apart, G w Gᵀ.
+pub(super) struct WeightsToPoints<'a, T> {
+    pub(super) scheme: Scheme,
+    pub(super) tap: usize,
+    pub(super) w: &'a [T],
+    pub(super) points: &'a mut [T],
+}
+
+impl<T: Real> Kernel<T> for WeightsToPoints<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        let Self { scheme, tap, w, points } = self;
+        match scheme {
+            Scheme::F2 => squares(simd, Scheme::F2, Matrix::Weight, tap, (w, 3, tap), (points, 4, tap + GAP)),
+            Scheme::F4 => squares(simd, Scheme::F4, Matrix::Weight, tap, (w, 3, tap), (points, 6, tap + GAP)),
+        }
+    }
+}
+
+/// And back with gradients, Gᵀ v G.
+pub(super) struct WeightsFromPoints<'a, T> {
+    pub(super) scheme: Scheme,
+    pub(super) tap: usize,
+    pub(super) points: &'a [T],
+    pub(super) dw: &'a mut [T],
+}
+
+impl<T: Real> Kernel<T> for WeightsFromPoints<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        let Self { scheme, tap, points, dw } = self;
+        match scheme {
+            Scheme::F2 => squares(simd, Scheme::F2, Matrix::WeightGradient, tap, (points, 4, tap + GAP), (dw, 3, tap)),
+            Scheme::F4 => squares(simd, Scheme::F4, Matrix::WeightGradient, tap, (points, 6, tap + GAP), (dw, 3, tap)),
+        }
+    }
+}
+
+/// A matrix applied to `len` squares, which are given by (numbers, side, elements from one number of a square to the next).
+#[inline(always)]
+fn squares<T: Real, S: Simd<T>>(
+    simd: S,
+    scheme: Scheme,
+    matrix: Matrix,
+    len: usize,
+    (x, from, x_step): (&[T], usize, usize),
+    (out, to, out_step): (&mut [T], usize, usize),
+) {
+    for at in (0..len).step_by(S::LANES) {
+        let lanes = (len - at).min(S::LANES);
+        let mut square = [[simd.splat(T::ZERO); SIDE]; SIDE];
+        for i in 0..from {
+            for j in 0..from {
+                square[i][j] = simd.load_partial(&x[(i * from + j) * x_step + at..][..lanes]);
+            }
+        }
+        let square = matrix.square(simd, scheme, square);
+        for i in 0..to {
+            for j in 0..to {
+                simd.store_partial(square[i][j], &mut out[(i * to + j) * out_step + at..][..lanes]);
+            }
+        }
+    }
+}
