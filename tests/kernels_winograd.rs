@@ -192,9 +192,17 @@ fn turned(g: &Conv, w: &[f32]) -> Option<(Conv, Vec<f32>)> {
     Some((back, (0..w.len()).map(turned).collect()))
 }
 
-type Fast = fn(Isa, &Conv, &[f32], &[f32], &mut [f32]);
+type Slot<T> = fn(Isa, &Conv, &[T], &[T], &mut [T]);
 
-fn assert_slot(g: &Conv, name: &str, fast: Fast, [a, b]: [&[f32]; 2], exact: &[f64], magnitude: &[f64], depth: usize) {
+fn assert_slot(
+    g: &Conv,
+    name: &str,
+    fast: Slot<f32>,
+    [a, b]: [&[f32]; 2],
+    exact: &[f64],
+    magnitude: &[f64],
+    depth: usize,
+) {
     let bound = gamma::<f32>(depth + TRANSFORMS);
     for isa in Isa::available() {
         let what = || format!("{name} {isa} {g:?}");
@@ -257,7 +265,8 @@ fn errors_are_at_most_eight_times_those_of_direct_sums() {
     for g in [conv(5, 14, 64), conv(25, 7, 64), conv(5, 16, 32), conv(25, 6, 64)] {
         let (x, w) = (random::<f32>(&mut rng, g.input_len()), random::<f32>(&mut rng, g.weight_len()));
         let dy = random::<f32>(&mut rng, g.output_len());
-        let slots: [(&str, Fast, fn(Isa, &Conv, &[f64], &[f64], &mut [f64]), [&[f32]; 2], usize); 3] = [
+        type Case<'a> = (&'a str, Slot<f32>, Slot<f64>, [&'a [f32]; 2], usize);
+        let slots: [Case; 3] = [
             ("output", conv_output, conv_output, [&x, &w], dy.len()),
             ("input gradient", conv_input_gradient, conv_input_gradient, [&w, &dy], x.len()),
             ("weight gradient", conv_weight_gradient, conv_weight_gradient, [&x, &dy], w.len()),

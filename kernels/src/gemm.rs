@@ -104,17 +104,19 @@ pub fn gemm_strided<T: Real>(
     }
     a.check(m, k, "A");
     b.check(k, n, "B");
-    // A vector of half the length does as much where no more of it is used, at twice the rate.
-    let isa = if 4 * n <= dispatch(isa, TileShape(PhantomData::<T>)).columns { isa.narrow() } else { isa };
-    let plan = Plan::new(isa, size, a, b);
-    with_scratch(plan.scratch(), |[panel_a, panel_b, turned]| {
+    let plan = Plan::new::<T>(isa, size, a, b);
+    let mut work = |[panel_a, panel_b, turned]: [&mut [T]; 3]| {
         if plan.turned {
             plan.product(isa, b.transposed(), a.transposed(), turned, m, panel_a, panel_b);
             pack::transpose(isa, n, m, turned, m, c, c_row);
         } else {
             plan.product(isa, a, b, c, c_row, panel_a, panel_b);
         }
-    });
+    };
+    match plan.scratch() {
+        [0, 0, 0] => work([&mut [], &mut [], &mut []]),
+        lens => with_scratch(lens, work),
+    }
 }
 
 /// How a product is computed: what is copied, and in which blocks.
@@ -127,13 +129,16 @@ struct Plan {
     /// Columns of a block.
     nc: usize,
     tile: Tile,
+    /// There are vectors of half the length.
+    has_narrow: bool,
 }
 
 impl Plan {
     fn new<T: Real>(isa: Isa, [m, n, k]: [usize; 3], a: Strided<'_, T>, b: Strided<'_, T>) -> Self {
         let tile = dispatch(isa, TileShape(PhantomData::<T>));
-        // The tiles load vectors along the rows of B. Where they do not lie so, either B is copied, or A and C.
-        let turned = b.column != 1 && m * (k + n) < n * k;
+        let has_narrow = isa.narrow() != isa;
+        let cost = |m, n, b| cost(&tile, has_narrow, m, n, b);
+        let turned = cost(n, m, a.transposed()) + TRANSPOSED_RESULT / (k as f64) < 0.98 * cost(m, n, b);
         let ([m, n], a, b) = if turned { ([n, m], b.transposed(), a.transposed()) } else { ([m, n], a, b) };
         let (kc, bytes) = (KC.min(k), size_of::<T>());
         let nc = (B_BYTES / bytes / kc).min(n).next_multiple_of(tile.columns);
@@ -145,6 +150,7 @@ impl Plan {
             pack_b: b.column != 1 || (m >= 3 * tile.rows && k * n * bytes > (128 << 10) && n > 2 * tile.columns),
             nc,
             tile,
+            has_narrow,
         }
     }
 
@@ -180,11 +186,42 @@ impl Plan {
                     let panel = self.pack_a.then_some(&mut *panel_a);
                     let a = sum_indexed(isa, a.from(ic, pc), mc, kc, self.tile.rows, panel);
                     let c_rows = Grid::line(mc, c_row);
-                    dispatch(isa, Product { n: nc, a, b, c: &mut c[ic * c_row + jc..], c_rows, store });
+                    let c = &mut c[ic * c_row + jc..];
+                    // What is left behind the last whole vector fits in one of half the length, or not.
+                    let rest = nc % self.tile.columns;
+                    let rest = if self.has_narrow && rest <= self.tile.columns / 4 { rest } else { 0 };
+                    if nc > rest {
+                        dispatch(isa, Product { n: nc - rest, a, b, c, c_rows, store });
+                    }
+                    if rest > 0 {
+                        let b = Strips { b: &b.b[(nc - rest) / self.tile.columns * b.strip..], ..b };
+                        // The narrow tile has strips of its own width; one of them is not more than a part of a wide one.
+                        dispatch(isa.narrow(), Product { n: rest, a, b, c: &mut c[nc - rest..], c_rows, store });
+                    }
                 }
             }
         }
     }
+}
+
+/// Vector operations of a transposing copy, per element and in units of those that multiply and add a vector: measured.
+const TRANSPOSED_COPY: f64 = 6.0;
+/// The same for the result.
+const TRANSPOSED_RESULT: f64 = 4.0;
+/// What a multiply-add of half a vector costs beyond half: there are two loads for each.
+const NARROW: f64 = 1.4;
+
+/// Vector operations of C = A B for every multiply-add that it needs: more than one where vectors are not full and where
+/// B must be copied because it does not lie along its rows.
+fn cost<T>(tile: &Tile, has_narrow: bool, m: usize, n: usize, b: Strided<'_, T>) -> f64 {
+    let lanes = tile.columns / 2;
+    let (whole, rest) = (n / lanes * lanes, n % lanes);
+    let rest = match rest {
+        0 => 0.0,
+        rest if has_narrow && rest <= lanes / 2 && whole % tile.columns == 0 => NARROW * (lanes / 2) as f64,
+        _ => lanes as f64,
+    };
+    (whole as f64 + rest) / n as f64 + if b.column == 1 { 0.0 } else { TRANSPOSED_COPY / m as f64 }
 }
 
 /// Elements between copied rows of A: rows a power of two apart would meet in few sets of L1.
@@ -208,13 +245,11 @@ fn sum_indexed<'a, T: Real>(
         return SumIndexed { a: panel, rows, columns: Grid::line(kc, height) };
     }
     let row = kc + A_GAP;
-    for (i, to) in panel.chunks_exact_mut(row).take(mc).enumerate() {
-        let from = &a.data[i * a.row..];
-        if a.column == 1 {
-            to[..kc].copy_from_slice(&from[..kc]);
-        } else {
-            to[..kc].iter_mut().zip(from.iter().step_by(a.column)).for_each(|(to, from)| *to = *from);
-        }
+    // Rows as they are, in one strip with a gap behind each.
+    if a.column == 1 {
+        pack::strips(isa, mc, kc, a.data, a.row, row, panel);
+    } else {
+        pack::strips_of_any(mc, kc, a.data, [a.row, a.column], row, panel);
     }
     SumIndexed { a: panel, rows: Grid::line(mc, row), columns: Grid::line(kc, 1) }
 }

@@ -57,6 +57,9 @@ pub(crate) fn transpose<T: Real>(
     dispatch(isa, Transpose { rows, columns, x, x_row, out, out_row });
 }
 
+/// Rows between a row that is copied and the one whose cache lines are asked for.
+const AHEAD: usize = 4;
+
 /// B\[k, n\] with rows `b_row` apart as strips of `width` columns.
 struct CopyStrips<'a, T> {
     k: usize,
@@ -75,7 +78,12 @@ impl<T: Real> Kernel<T> for CopyStrips<'_, T> {
         // Row after row of B, so that the reads are long runs.
         for l in 0..self.k {
             let row = &self.b[l * self.b_row..][..self.n];
+            // Rows far apart begin anew for the processor's own prefetching.
+            let soon = self.b.as_ptr().wrapping_add((l + AHEAD) * self.b_row);
             for (at, piece) in row.chunks(self.width).enumerate() {
+                for line in (0..self.width).step_by(64 / size_of::<T>()) {
+                    simd.prefetch(soon.wrapping_add(at * self.width + line));
+                }
                 let to = &mut self.out[at * strip + l * self.width..][..piece.len()];
                 for (from, to) in piece.chunks(S::LANES).zip(to.chunks_mut(S::LANES)) {
                     if from.len() == S::LANES {

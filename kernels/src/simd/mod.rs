@@ -120,9 +120,9 @@ pub trait Simd<T: Real>: Copy {
         // SAFETY: passed on.
         unsafe { self.store_ptr(v, out) }
     }
-    /// Asks for the cache line of an address that will be written soon; any address will do.
+    /// Asks for the cache line of an address that will be needed soon; any address will do.
     #[inline(always)]
-    fn prefetch_write(self, _: *mut T) {}
+    fn prefetch(self, _: *const T) {}
 
     /// a + b
     fn add(self, a: Self::V, b: Self::V) -> Self::V;

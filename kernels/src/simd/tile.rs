@@ -255,8 +255,8 @@ impl<T: Real> Product<'_, T> {
         let far = size_of_val(self.c) > FAR;
         let prefetch = |c: *mut T| {
             for &row in &rows.c[..if far { count } else { 0 }] {
-                simd.prefetch_write(c.wrapping_add(row));
-                simd.prefetch_write(c.wrapping_add(row + S::LANES));
+                simd.prefetch(c.wrapping_add(row));
+                simd.prefetch(c.wrapping_add(row + S::LANES));
             }
         };
         // SAFETY: columns n − left.. of B and C begin at `b` and `c`; the last step may leave both slices, unread.

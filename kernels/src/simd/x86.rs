@@ -251,9 +251,9 @@ macro_rules! x86 {
                 unsafe { $storeu(out, v) }
             }
             #[inline(always)]
-            fn prefetch_write(self, at: *mut $t) {
+            fn prefetch(self, at: *const $t) {
                 // SAFETY: a hint that touches no memory.
-                unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast()) }
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
             }
             #[inline(always)]
             fn add(self, a: $v, b: $v) -> $v {
@@ -785,7 +785,7 @@ macro_rules! narrow {
             splat(x: $t) -> $v;
             load(x: &[$t]) -> $v;
             store(v: $v, out: &mut [$t]) -> ();
-            prefetch_write(at: *mut $t) -> ();
+            prefetch(at: *const $t) -> ();
             add(a: $v, b: $v) -> $v;
             sub(a: $v, b: $v) -> $v;
             mul(a: $v, b: $v) -> $v;
