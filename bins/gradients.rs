@@ -6,7 +6,7 @@ use clap::{Parser, ValueEnum};
 use maml_landscape::{
     arguments::parse,
     exit::{Exit, Failure, main_of},
-    isa::pin_isa,
+    isa::{KERNEL_PATHS, pin_isa},
     out::Out,
 };
 use maml_meta::{
@@ -56,9 +56,9 @@ struct Arguments {
     /// Write the random input to a file
     #[arg(long, value_name = "FILE", conflicts_with = "input")]
     save_input: Option<PathBuf>,
-    /// Kernel path
+    /// Kernel path; -direct convolves by direct sums only, without Winograd's algorithm
     #[arg(long, value_name = "PATH", default_value = "auto", env = "MAML_ISA", hide_env_values = true,
-        value_parser = ["auto", "portable", "avx2", "avx512"])]
+        value_parser = KERNEL_PATHS)]
     isa: String,
     /// Print the summary as JSON
     #[arg(long)]

@@ -1,13 +1,14 @@
 //! How near the kernels come to the limit of the machine and to their rivals, in one run on one thread:
 //!
 //! ```text
-//! cargo bench --bench limit --features rivals -- [gemm] [conv] [--python PYTHON] [--isa avx2]
+//! cargo bench --bench limit --features rivals -- [gemm] [conv] [memory] [--python PYTHON] [--isa avx2]
 //! ```
 //!
 //! The peak of multiply-adds is measured first, then every shape in turns: ours, each rival, ours again. The
 //! tables are Markdown.
 
 mod contest;
+mod memory;
 mod rivals;
 mod shapes;
 mod torch;
@@ -22,7 +23,7 @@ use torch::Torch;
 
 #[derive(Parser)]
 struct Arguments {
-    /// What to time: gemm, conv; everything if none is named.
+    /// What to time: gemm, conv, memory; everything if none is named.
     parts: Vec<String>,
     /// Only shapes whose line contains this.
     #[arg(long, default_value = "")]
@@ -46,6 +47,9 @@ fn main() {
     if wanted("gemm") {
         gemm_table(isa, peak, &arguments.only);
     }
+    if wanted("memory") {
+        memory::table(isa, &arguments.only);
+    }
     if wanted("conv") {
         let torch = arguments.python.as_deref().map(|python| Torch::start(python).unwrap_or_else(|e| panic!("{e}")));
         conv_table(isa, peak, torch, &arguments.only);
@@ -64,7 +68,7 @@ fn peak(isa: Isa) -> f64 {
 
 fn gemm_table(isa: Isa, peak: f64, only: &str) {
     let products = rivals::products(isa);
-    heading(&products.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
+    heading(&products.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), &[]);
     for s in &PRODUCTS {
         let (size, line) = ([s.m, s.n, s.k], format!("{} {:?} {}×{}×{}", s.name, s.layout, s.m, s.k, s.n));
         if !line.contains(only) {
@@ -82,7 +86,7 @@ fn gemm_table(isa: Isa, peak: f64, only: &str) {
                 })
             })
             .collect();
-        row(&line, 2.0 * (s.m * s.n * s.k) as f64, peak, &medians(&mut contenders));
+        row(&line, 2.0 * (s.m * s.n * s.k) as f64, peak, &medians(&mut contenders), &[]);
     }
     println!();
 }
@@ -91,8 +95,11 @@ fn conv_table(isa: Isa, peak: f64, torch: Option<Torch>, only: &str) {
     let rival = torch.as_ref().map(|t| t.version.clone());
     let rival = rival.map_or(vec![], |v| vec![format!("{v} NCHW"), format!("{v} NHWC")]);
     let torch = torch.map(RefCell::new);
-    let ours = format!("ours {isa}");
-    heading(&std::iter::once(ours.as_str()).chain(rival.iter().map(String::as_str)).collect::<Vec<_>>());
+    let direct = format!("ours {}", isa.direct());
+    heading(
+        &std::iter::once(direct.as_str()).chain(rival.iter().map(String::as_str)).collect::<Vec<_>>(),
+        &[&format!("ours {isa}"), "% of limit"],
+    );
     for (images, layer) in [25, 75].iter().flat_map(|&images| LAYERS.map(|layer| (images, layer))) {
         let g = shapes::conv(layer, images);
         for slot in ["output", "input", "weights"] {
@@ -101,14 +108,19 @@ fn conv_table(isa: Isa, peak: f64, torch: Option<Torch>, only: &str) {
             if (slot == "input" && g.c_in < 32) || !line.contains(only) {
                 continue;
             }
-            let mut contenders = vec![Contender::here(our_convolution(isa, slot, g))];
+            let mut contenders = vec![Contender::here(our_convolution(isa.direct(), slot, g))];
             for (_, layout) in rival.iter().zip(["plain", "last"]) {
                 let torch = torch.as_ref().expect("rivals are named by PyTorch");
                 contenders
                     .push(Contender::elsewhere(move |repeats| torch.borrow_mut().seconds(slot, layout, &g, repeats)));
             }
             let flops = 2.0 * (g.output_len() * 9 * g.c_in) as f64;
-            row(&line, flops, peak, &medians(&mut contenders));
+            // By Winograd's algorithm where that is chosen, in FLOPs of the direct sum with all of its padding.
+            contenders.push(Contender::here(our_convolution(isa, slot, g)));
+            let mut seconds = medians(&mut contenders);
+            let fastest = flops / seconds.pop().expect("there are contenders");
+            let more = [format!("{:.1}", fastest / 1e9), format!("{:.0}", 100.0 * fastest / peak)];
+            row(&line, flops, peak, &seconds, &more);
         }
     }
     println!();
@@ -141,15 +153,17 @@ fn numbers(len: usize, seed: u32) -> Aligned {
     memory
 }
 
-fn heading(contenders: &[&str]) {
-    println!("| shape | {} | ours / best rival | % of limit |", contenders.join(" | "));
-    println!("|---|{}---|---|", "---|".repeat(contenders.len()));
+fn heading(contenders: &[&str], more: &[&str]) {
+    let more: String = more.iter().map(|head| format!(" {head} |")).collect();
+    println!("| shape | {} | ours / best rival | % of limit |{more}", contenders.join(" | "));
+    println!("|---|{}", "---|".repeat(contenders.len() + 2 + more.matches('|').count()));
 }
 
-/// GFLOP/s of all, the ratio of ours (the first) to the best of the others, and ours in percent of the limit.
-fn row(shape: &str, flops: f64, peak: f64, seconds: &[f64]) {
+/// GFLOP/s of all, the ratio of ours (the first) to the best of the others, ours in percent of the limit, and more.
+fn row(shape: &str, flops: f64, peak: f64, seconds: &[f64], more: &[String]) {
     let speeds: Vec<String> = seconds.iter().map(|s| format!("{:.1}", flops / s / 1e9)).collect();
     let best = seconds[1..].iter().copied().fold(f64::INFINITY, f64::min);
     let ratio = if best.is_finite() { format!("{:.2}", best / seconds[0]) } else { "".into() };
-    println!("| {shape} | {} | {ratio} | {:.0} |", speeds.join(" | "), 100.0 * flops / seconds[0] / peak);
+    let more: String = more.iter().map(|cell| format!(" {cell} |")).collect();
+    println!("| {shape} | {} | {ratio} | {:.0} |{more}", speeds.join(" | "), 100.0 * flops / seconds[0] / peak);
 }

@@ -4,7 +4,7 @@
 
 use crate::config;
 use crate::exit::{Exit, Failure};
-use crate::isa::pin_isa;
+use crate::isa::{KERNEL_PATHS, pin_isa};
 use crate::manifest::Manifest;
 use crate::out::Out;
 use crate::run_folder::{self, RunFolder};
@@ -47,9 +47,9 @@ pub struct RunArguments {
     /// Go on with a stopped run, to the same bits as without the stop
     #[arg(long, value_name = "DIR")]
     pub resume: Option<PathBuf>,
-    /// Kernel path
+    /// Kernel path; -direct convolves by direct sums only, without Winograd's algorithm
     #[arg(long, value_name = "PATH", default_value = "auto", env = "MAML_ISA", hide_env_values = true,
-        value_parser = ["auto", "portable", "avx2", "avx512"])]
+        value_parser = KERNEL_PATHS)]
     pub isa: String,
     /// How to show progress, on stderr
     #[arg(long, value_enum, value_name = "MODE", default_value_t)]

@@ -4,6 +4,10 @@ use maml_meta::Isa;
 
 use crate::exit::Failure;
 
+/// The names that `--isa` takes, on any machine.
+pub const KERNEL_PATHS: [&str; 8] =
+    ["auto", "portable", "avx2", "avx512", "auto-direct", "portable-direct", "avx2-direct", "avx512-direct"];
+
 /// Pins the kernels to the instruction set called `name`; `auto` is the fastest that this processor has.
 ///
 /// # Errors

@@ -65,3 +65,32 @@ impl<T: Real> Kernel<T> for Read<'_, T> {
         simd.reduce_add(total)
     }
 }
+
+/// Copies x, as fast as this instruction set can: its bytes, read and written, by its time are the bandwidth of the
+/// cache level in which both lie. Panics if the lengths differ.
+#[track_caller]
+pub fn copy<T: Real>(isa: Isa, x: &[T], out: &mut [T]) {
+    assert_eq!(x.len(), out.len(), "copy: lengths of x, out");
+    dispatch(isa, Copy { x, out });
+}
+
+struct Copy<'a, T> {
+    x: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Real> Kernel<T> for Copy<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        for (x, out) in self.x.chunks(4 * S::LANES).zip(self.out.chunks_mut(4 * S::LANES)) {
+            for (x, out) in x.chunks(S::LANES).zip(out.chunks_mut(S::LANES)) {
+                if x.len() == S::LANES {
+                    simd.store(simd.load(x), out);
+                } else {
+                    simd.store_partial(simd.load_partial(x), out);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Kernels that wait for memory: their bandwidth beside that of plain reading and copying in the same cache level.
+
+use std::hint::black_box;
+
+use maml_kernels::{
+    Aligned, Isa, Map, Pool, Store, add_scaled, axpy, channel_covariance, channel_dot, channel_mean, dot, limit, map,
+    pool_winners, relu_pool_winners, scale, scale_centered, scale_channels, sum,
+};
+
+use crate::{
+    contest::{Contender, medians},
+    numbers,
+};
+
+const CHANNELS: usize = 64;
+
+/// (name, bytes of all arrays of a kernel): L1 holds 32 KiB, L2 1 MiB.
+const LEVELS: [(&str, usize); 4] = [("L1", 16 << 10), ("L2", 512 << 10), ("L3", 8 << 20), ("DRAM", 96 << 20)];
+
+/// What a kernel works on: two arrays to read, one to write, and one number for every channel.
+struct Arrays<'a> {
+    isa: Isa,
+    a: &'a [f32],
+    b: &'a [f32],
+    out: &'a mut [f32],
+    winners: &'a mut [u32],
+    channel: &'a mut [f32],
+}
+
+impl Arrays<'_> {
+    /// As many images of 2 rows and 2·width columns as the arrays hold, pooled by 2 × 2.
+    fn pool(&self) -> Pool {
+        let width = self.a.len() / CHANNELS / 2;
+        Pool { images: 1, height: 2, width, channels: CHANNELS, window: 2, stride: 2 }
+    }
+}
+
+/// A kernel with the number of arrays that it reads and writes.
+struct Kernel {
+    name: &'static str,
+    arrays: [usize; 2],
+    run: fn(&mut Arrays),
+}
+
+const fn kernel(name: &'static str, arrays: [usize; 2], run: fn(&mut Arrays)) -> Kernel {
+    Kernel { name, arrays, run }
+}
+
+const KERNELS: [Kernel; 18] = [
+    kernel("sum", [1, 0], |x| {
+        black_box(sum(x.isa, x.a));
+    }),
+    kernel("dot", [2, 0], |x| {
+        black_box(dot(x.isa, x.a, x.b));
+    }),
+    kernel("channel_mean", [1, 0], |x| channel_mean(x.isa, x.a, x.channel)),
+    kernel("channel_covariance", [2, 0], |x| channel_covariance(x.isa, x.a, x.b, x.channel)),
+    kernel("channel_dot", [2, 0], |x| channel_dot(x.isa, x.a, x.b, x.channel)),
+    kernel("scale", [1, 1], |x| scale(x.isa, 0.5, x.a, x.out)),
+    kernel("axpy", [2, 1], |x| axpy(x.isa, 1e-3, x.a, x.out)),
+    kernel("add_scaled", [2, 1], |x| add_scaled(x.isa, x.a, 0.5, x.b, x.out)),
+    kernel("scale_channels", [1, 1], |x| scale_channels(x.isa, x.a, x.channel, Store::Set, x.out)),
+    kernel("scale_centered", [1, 1], |x| scale_centered(x.isa, x.a, x.channel, Store::Set, x.out)),
+    kernel("pool_winners", [1, 0], |x| pool_winners(x.isa, &x.pool(), x.a, x.winners)),
+    kernel("relu_pool_winners", [1, 0], |x| {
+        relu_pool_winners(x.isa, &x.pool(), x.a, x.channel, x.channel, x.channel, x.winners);
+    }),
+    kernel("exp", [1, 1], |x| map(x.isa, Map::Exp, x.a, x.out)),
+    kernel("log", [1, 1], |x| map(x.isa, Map::Log, x.a, x.out)),
+    kernel("tanh", [1, 1], |x| map(x.isa, Map::Tanh, x.a, x.out)),
+    kernel("softplus", [1, 1], |x| map(x.isa, Map::Softplus, x.a, x.out)),
+    kernel("sigmoid", [1, 1], |x| map(x.isa, Map::Sigmoid, x.a, x.out)),
+    kernel("rsqrt", [1, 1], |x| map(x.isa, Map::Rsqrt, x.a, x.out)),
+];
+
+/// GB/s of every kernel in every level, and its share of what reading (or, if it writes, copying) reaches there.
+pub(crate) fn table(isa: Isa, only: &str) {
+    let heads: Vec<String> = LEVELS.iter().map(|(level, _)| format!("{level} | % of limit")).collect();
+    println!("| kernel | {} |", heads.join(" | "));
+    println!("|---|{}", "---|---|".repeat(LEVELS.len()));
+    for kernel in KERNELS.iter().filter(|kernel| kernel.name.contains(only)) {
+        let cells: Vec<String> = LEVELS.iter().map(|&(_, bytes)| cell(isa, kernel, bytes)).collect();
+        println!("| {} | {} |", kernel.name, cells.join(" | "));
+    }
+    println!();
+}
+
+fn cell(isa: Isa, kernel: &Kernel, bytes: usize) -> String {
+    let [reads, writes] = kernel.arrays;
+    // Some kernels write what they read.
+    let arrays = (reads + writes).min(3);
+    let len = bytes / 4 / arrays / (4 * CHANNELS) * (4 * CHANNELS);
+    let [a, b, mut out] = [1, 2, 3].map(|seed| numbers(len, seed));
+    let (mut winners, mut channel) = (vec![0; len / 4], vec![0.5; CHANNELS]);
+    // Logarithms and roots want positive numbers.
+    let positive: Vec<f32> = a.as_slice::<f32>()[..len].iter().map(|x| x + 1.0).collect();
+    let mut a = a;
+    a.as_mut_slice::<f32>()[..len].copy_from_slice(&positive);
+    let mut limit_out = Aligned::zeroed(4 * len * arrays);
+    let limit_in = numbers(len * arrays, 4);
+    let mut x = Arrays {
+        isa,
+        a: &a.as_slice::<f32>()[..len],
+        b: &b.as_slice::<f32>()[..len],
+        out: &mut out.as_mut_slice::<f32>()[..len],
+        winners: &mut winners,
+        channel: &mut channel,
+    };
+    // The limit moves as many bytes as the kernel, in as much memory.
+    let all = len * arrays;
+    let limit = move || match writes {
+        0 => {
+            black_box(limit::read(isa, &limit_in.as_slice::<f32>()[..all]));
+        }
+        _ => limit::copy(isa, &limit_in.as_slice::<f32>()[..all / 2], &mut limit_out.as_mut_slice::<f32>()[..all / 2]),
+    };
+    let seconds = medians(&mut [Contender::here(|| (kernel.run)(&mut x)), Contender::here(limit)]);
+    let moved = ((reads + writes) * 4 * len) as f64;
+    let limit_moved = (if writes == 0 { all } else { all / 2 * 2 } * 4) as f64;
+    let (ours, limit) = (moved / seconds[0], limit_moved / seconds[1]);
+    format!("{:.0} | {:.0}", ours / 1e9, 100.0 * ours / limit)
+}
