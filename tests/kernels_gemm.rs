@@ -4,7 +4,7 @@
 mod bound;
 
 use bound::{Guarded, assert_within, gamma, random};
-use maml_kernels::{Isa, Layout, Real, gemm, naive};
+use maml_kernels::{Isa, Layout, Real, Strided, gemm, gemm_parallel, gemm_strided, naive};
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 
 const LAYOUTS: [Layout; 3] = [Layout::NN, Layout::NT, Layout::TN];
@@ -75,18 +75,26 @@ fn dot(terms: impl Iterator<Item = (f64, f64)>) -> (f64, f64) {
     (sum + error, magnitude)
 }
 
-fn reference<T: Real>(layout: Layout, (m, n, k): (usize, usize, usize), a: &[T], b: &[T]) -> (Vec<f64>, Vec<f64>) {
-    let (a_row, a_column) = if layout == Layout::TN { (1, m) } else { (k, 1) };
-    let (b_row, b_column) = if layout == Layout::NT { (1, k) } else { (n, 1) };
-    let term =
-        |i: usize, l: usize, j: usize| (a[i * a_row + l * a_column].to_f64(), b[l * b_row + j * b_column].to_f64());
-    (0..m * n).map(|at| dot((0..k).map(|l| term(at / n, l, at % n)))).unzip()
+/// C = A B and |A| |B|.
+fn reference<T: Real>([m, n, k]: [usize; 3], a: Strided<T>, b: Strided<T>) -> (Vec<f64>, Vec<f64>) {
+    let at = |x: Strided<T>, i: usize, j: usize| x.data[i * x.row + j * x.column].to_f64();
+    (0..m * n).map(|c| dot((0..k).map(|l| (at(a, c / n, l), at(b, l, c % n))))).unzip()
+}
+
+fn views<'a, T: Real>(layout: Layout, (m, n, k): (usize, usize, usize), a: &'a [T], b: &'a [T]) -> [Strided<'a, T>; 2] {
+    let [a_strides, b_strides] = match layout {
+        Layout::NN => [[k, 1], [n, 1]],
+        Layout::NT => [[k, 1], [1, k]],
+        Layout::TN => [[1, m], [n, 1]],
+    };
+    [(a, a_strides), (b, b_strides)].map(|(data, [row, column])| Strided { data, row, column })
 }
 
 fn assert_shape_within_bound<T: Real>(rng: &mut ChaCha8Rng, layout: Layout, size: (usize, usize, usize)) {
     let (m, n, k) = size;
     let (a, b) = (random::<T>(rng, m * k), random::<T>(rng, k * n));
-    let (exact, magnitude) = reference(layout, size, &a, &b);
+    let [a_view, b_view] = views(layout, size, &a, &b);
+    let (exact, magnitude) = reference([m, n, k], a_view, b_view);
     for isa in Isa::available() {
         let c = run(isa, layout, size, &a, &b);
         assert_within(gamma::<T>(k + 2), &c, &exact, &magnitude, || format!("{isa} {layout:?} {m}x{n}x{k}"));
@@ -119,6 +127,84 @@ fn random_shapes_within_bound_in_f64() {
     random_shapes_within_bound::<f64>(2);
 }
 
+/// A matrix with random strides: rows or columns lie together, or every second or third element of them, with or
+/// without a gap between them; or all rows or columns are the same one.
+fn random_strides(rng: &mut ChaCha8Rng, rows: usize, columns: usize) -> [usize; 2] {
+    let step = [1, 1, 2, 3][rng.random_range(0..4)];
+    let far = |len: usize, rng: &mut ChaCha8Rng| match rng.random_range(0..8) {
+        0 => 0,
+        1..4 => len * step,
+        _ => len * step + rng.random_range(1..9),
+    };
+    if rng.random() { [far(columns, rng), step] } else { [step, far(rows, rng)] }
+}
+
+fn random_matrix<T: Real>(rng: &mut ChaCha8Rng, rows: usize, columns: usize) -> (Vec<T>, [usize; 2]) {
+    let [row, column] = random_strides(rng, rows, columns);
+    (random::<T>(rng, (rows - 1) * row + (columns - 1) * column + 1), [row, column])
+}
+
+/// Views of any strides: within the bound, without a touch of what lies between the rows of C, and with the bits of
+/// the product of matrices without gaps.
+fn random_strides_within_bound<T: Real>(seed: u64, shapes: usize) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    for shape in 0..shapes {
+        let [m, n, k] = [80.0, 80.0, 300.0].map(|largest| size(&mut rng, largest));
+        let (a, a_strides) = random_matrix::<T>(&mut rng, m, k);
+        let (b, b_strides) = random_matrix::<T>(&mut rng, k, n);
+        let [a, b] = [(&a, a_strides), (&b, b_strides)].map(|(data, [row, column])| Strided { data, row, column });
+        let c_row = n + [0, 0, 1, 7][shape % 4];
+        let (exact, magnitude) = reference([m, n, k], a, b);
+        let [dense_a, dense_b] = [(a, m, k), (b, k, n)].map(|(x, rows, columns)| -> Vec<T> {
+            (0..rows * columns).map(|at| x.data[at / columns * x.row + at % columns * x.column]).collect()
+        });
+        for isa in Isa::available() {
+            let what = || format!("{isa} {m}x{n}x{k}, strides of A {a_strides:?}, of B {b_strides:?}, of C {c_row}");
+            let mut guarded = Guarded::<T>::new((m - 1) * c_row + n);
+            gemm_strided(isa, [m, n, k], a, b, guarded.slice(), c_row);
+            let rows = guarded.checked(what).chunks(c_row);
+            assert!(rows.clone().all(|row| row[n..].iter().all(|x| x.to_f64().is_nan())), "{}: between rows", what());
+            let c: Vec<T> = rows.flat_map(|row| &row[..n]).copied().collect();
+            assert_within(gamma::<T>(k + 2), &c, &exact, &magnitude, what);
+            let dense = run(isa, Layout::NN, (m, n, k), &dense_a, &dense_b);
+            assert!(c == dense, "{}: other bits than without gaps", what());
+        }
+    }
+}
+
+#[test]
+fn random_strides_within_bound_in_f32() {
+    random_strides_within_bound::<f32>(4, 10_000);
+}
+
+#[test]
+fn random_strides_within_bound_in_f64() {
+    random_strides_within_bound::<f64>(5, 10_000);
+}
+
+/// Cut into bands of rows or of columns, a product keeps its bits.
+#[test]
+fn bits_do_not_depend_on_the_threads() {
+    let mut rng = ChaCha8Rng::seed_from_u64(6);
+    for (m, n, k) in [(300, 200, 100), (64, 2000, 70), (5, 3001, 333), (4900, 5, 576), (257, 257, 513)] {
+        let (a, b) = (random::<f32>(&mut rng, m * k), random::<f32>(&mut rng, k * n));
+        for (isa, layout) in Isa::available().into_iter().flat_map(|isa| LAYOUTS.map(|layout| (isa, layout))) {
+            let one = run(isa, layout, (m, n, k), &a, &b);
+            let [a, b] = views(layout, (m, n, k), &a, &b);
+            for (threads, gap) in [(1, 0), (2, 0), (3, 5), (7, 1)] {
+                let what = || format!("{isa} {layout:?} {m}x{n}x{k} on {threads} threads");
+                let mut guarded = Guarded::<f32>::new((m - 1) * (n + gap) + n);
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| gemm_parallel(isa, [m, n, k], a, b, guarded.slice(), n + gap));
+                for (i, row) in guarded.checked(what).chunks(n + gap).enumerate() {
+                    assert!(row[..n] == one[i * n..][..n], "{}: row {i} differs from that on one thread", what());
+                    assert!(row[n..].iter().all(|x| x.is_nan()), "{}: behind row {i}", what());
+                }
+            }
+        }
+    }
+}
+
 /// A row of C depends on its row of A and on B: a batch may be split anywhere without changing a bit.
 #[test]
 fn bits_do_not_depend_on_the_other_rows() {
@@ -140,4 +226,19 @@ fn bits_do_not_depend_on_the_other_rows() {
 #[should_panic(expected = "lengths of a, b, c")]
 fn wrong_lengths_are_refused() {
     gemm(Isa::best(), Layout::NN, 2, 3, 4, &[0.0_f32; 8], &[0.0; 11], &mut [0.0; 6]);
+}
+
+#[test]
+#[should_panic(expected = "gemm: B is 4x3 with strides 3 and 1, its slice has 11 elements")]
+fn views_outside_their_slices_are_refused() {
+    let a = Strided { data: &[0.0_f32; 8][..], row: 4, column: 1 };
+    let b = Strided { data: &[0.0; 11][..], row: 3, column: 1 };
+    gemm_parallel(Isa::best(), [2, 3, 4], a, b, &mut [0.0; 6], 3);
+}
+
+#[test]
+#[should_panic(expected = "gemm: rows of C are 3 long and 2 apart")]
+fn overlapping_rows_are_refused() {
+    let one = Strided { data: &[1.0_f32][..], row: 0, column: 0 };
+    gemm_strided(Isa::best(), [2, 3, 4], one, one, &mut [0.0; 6], 2);
 }

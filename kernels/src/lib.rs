@@ -11,7 +11,6 @@ pub mod limit;
 mod map;
 mod memory;
 pub mod naive;
-mod pack;
 mod pool;
 mod reduce;
 mod scratch;
@@ -19,7 +18,7 @@ mod simd;
 
 pub use channel::{channel_covariance, channel_dot, channel_mean, scale_centered, scale_channels};
 pub use conv::{Conv, conv_input_gradient, conv_output, conv_weight_gradient};
-pub use gemm::{Layout, Strided, gemm, gemm_strided};
+pub use gemm::{Layout, Strided, gemm, gemm_parallel, gemm_strided};
 pub use isa::Isa;
 pub use map::{Map, add_scaled, axpy, map, mul, scale};
 pub use memory::Aligned;

@@ -60,7 +60,7 @@ fn block_moments<T: Real, S: Simd<T>, const SAME: bool>(
     let mut sums = BlockSums { d: [T::ZERO; GROUP], e: [T::ZERO; GROUP], product: [T::ZERO; GROUP] };
     let mut c = 0;
     // Five registers for each of U columns of registers, or three if b is a.
-    while SAME && c + 4 * S::LANES <= width {
+    while (SAME || S::REGISTERS >= 32) && c + 4 * S::LANES <= width {
         strip_moments::<T, S, SAME, 4>(simd, channels, from, c..c + 4 * S::LANES, a, b, &mut sums);
         c += 4 * S::LANES;
     }

@@ -11,7 +11,8 @@ mod winograd;
 use core::marker::PhantomData;
 
 use crate::{
-    Isa, Real, Store, pack,
+    Isa, Real, Store,
+    gemm::pack,
     scratch::with_scratch,
     simd::{
         dispatch,

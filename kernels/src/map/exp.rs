@@ -38,23 +38,13 @@ impl<T: Real> Function<T> for Exp {
 /// eˣ = 2ⁿ·eʳ with n the integer nearest to x / ln 2.
 #[inline(always)]
 pub(super) fn exp<T: Real, S: Simd<T>>(simd: S, x: S::V) -> S::V {
-    // Beyond these the result is ∞ or 0 anyway, and n stays in the range of two steps of 2ⁿᐟ².
+    // Beyond these the result is ∞ or 0 anyway, and n stays where `scale_exp2` takes it.
     let x = simd.min(constant(simd, 100.0, 800.0), x);
     let x = simd.max(constant(simd, -110.0, -800.0), x);
-    let n = nearest_integer(simd, simd.mul(x, constant(simd, std::f64::consts::LOG2_E, std::f64::consts::LOG2_E)));
+    let n = simd.round(simd.mul(x, constant(simd, std::f64::consts::LOG2_E, std::f64::consts::LOG2_E)));
     let r = simd.neg_mul_add(n, constant(simd, LN2_HIGH[0], LN2_HIGH[1]), x);
     let r = simd.neg_mul_add(n, constant(simd, LN2_LOW[0], LN2_LOW[1]), r);
     let tail = simd.mul_add(simd.mul(r, r), polynomial(simd, r, &SINGLE, &DOUBLE), r);
     let power = simd.add(simd.splat(T::ONE), tail);
-    // One factor 2ⁿ would overflow or vanish where the product need not.
-    let half = nearest_integer(simd, simd.mul(n, constant(simd, 0.5, 0.5)));
-    simd.mul(simd.mul(power, simd.exp2_int(half)), simd.exp2_int(simd.sub(n, half)))
-}
-
-/// The integer nearest to a small x: next to 1.5 · 2²³ (or ⁵²) numbers have no fraction. Two additions
-/// are as fast as the rounding instruction where there is one, and much faster where there is none.
-#[inline(always)]
-fn nearest_integer<T: Real, S: Simd<T>>(simd: S, x: S::V) -> S::V {
-    let large = constant(simd, 12_582_912.0, 6_755_399_441_055_744.0);
-    simd.sub(simd.add(x, large), large)
+    simd.scale_exp2(power, n)
 }

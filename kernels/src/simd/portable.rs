@@ -104,10 +104,6 @@ macro_rules! portable {
                 a.abs()
             }
             #[inline(always)]
-            fn round(self, a: $v) -> $v {
-                a.round_ties_even()
-            }
-            #[inline(always)]
             fn select_gt(self, a: $v, b: $v, yes: $v, no: $v) -> $v {
                 a.simd_gt(b).bitselect(yes, no)
             }

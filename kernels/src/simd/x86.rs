@@ -355,11 +355,6 @@ x86!(
             unsafe { _mm512_abs_ps(a) }
         }
         #[inline(always)]
-        fn round(self, a: __m512) -> __m512 {
-            // SAFETY: token.
-            unsafe { _mm512_roundscale_ps::<0>(a) }
-        }
-        #[inline(always)]
         fn select_gt(self, a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {
             // SAFETY: token.
             unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes) }
@@ -368,6 +363,11 @@ x86!(
         fn exp2_int(self, n: __m512) -> __m512 {
             // SAFETY: token.
             unsafe { _mm512_scalef_ps(_mm512_set1_ps(1.0), n) }
+        }
+        #[inline(always)]
+        fn scale_exp2(self, x: __m512, n: __m512) -> __m512 {
+            // SAFETY: token.
+            unsafe { _mm512_scalef_ps(x, n) }
         }
         #[inline(always)]
         fn split_exponent(self, x: __m512) -> (__m512, __m512) {
@@ -441,11 +441,6 @@ x86!(
             unsafe { _mm512_abs_pd(a) }
         }
         #[inline(always)]
-        fn round(self, a: __m512d) -> __m512d {
-            // SAFETY: token.
-            unsafe { _mm512_roundscale_pd::<0>(a) }
-        }
-        #[inline(always)]
         fn select_gt(self, a: __m512d, b: __m512d, yes: __m512d, no: __m512d) -> __m512d {
             // SAFETY: token.
             unsafe { _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_GT_OQ>(a, b), no, yes) }
@@ -454,6 +449,11 @@ x86!(
         fn exp2_int(self, n: __m512d) -> __m512d {
             // SAFETY: token.
             unsafe { _mm512_scalef_pd(_mm512_set1_pd(1.0), n) }
+        }
+        #[inline(always)]
+        fn scale_exp2(self, x: __m512d, n: __m512d) -> __m512d {
+            // SAFETY: token.
+            unsafe { _mm512_scalef_pd(x, n) }
         }
         #[inline(always)]
         fn split_exponent(self, x: __m512d) -> (__m512d, __m512d) {
@@ -538,11 +538,6 @@ x86!(
         fn abs(self, a: __m256) -> __m256 {
             // SAFETY: token.
             unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
-        }
-        #[inline(always)]
-        fn round(self, a: __m256) -> __m256 {
-            // SAFETY: token.
-            unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
         }
         #[inline(always)]
         fn select_gt(self, a: __m256, b: __m256, yes: __m256, no: __m256) -> __m256 {
@@ -661,11 +656,6 @@ x86!(
         fn abs(self, a: __m256d) -> __m256d {
             // SAFETY: token.
             unsafe { _mm256_andnot_pd(_mm256_set1_pd(-0.0), a) }
-        }
-        #[inline(always)]
-        fn round(self, a: __m256d) -> __m256d {
-            // SAFETY: token.
-            unsafe { _mm256_round_pd::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
         }
         #[inline(always)]
         fn select_gt(self, a: __m256d, b: __m256d, yes: __m256d, no: __m256d) -> __m256d {
@@ -796,7 +786,6 @@ macro_rules! narrow {
             min(a: $v, b: $v) -> $v;
             sqrt(a: $v) -> $v;
             abs(a: $v) -> $v;
-            round(a: $v) -> $v;
             select_gt(a: $v, b: $v, yes: $v, no: $v) -> $v;
             exp2_int(n: $v) -> $v;
             split_exponent(x: $v) -> ($v, $v);

@@ -1,63 +1,16 @@
-//! Matrix products.
+//! What of a product is copied, and in which blocks it is computed.
 
 use core::marker::PhantomData;
 
+use super::{Strided, pack};
 use crate::{
-    Isa, Real, Store, pack,
-    scratch::with_scratch,
+    Isa, Real, Store,
     simd::{
         dispatch,
         grid::Grid,
         tile::{Product, Strips, SumIndexed, Tile, TileShape},
     },
 };
-
-/// Which operands of a row-major product are stored transposed. The three are the three slots of the
-/// form ⟨C, A B⟩, so derivatives of products need no transposed copies.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub enum Layout {
-    /// C\[m, n\] = A\[m, k\] B\[k, n\]
-    NN,
-    /// C\[m, n\] = A\[m, k\] B\[n, k\]ᵀ
-    NT,
-    /// C\[m, n\] = A\[k, m\]ᵀ B\[k, n\]
-    TN,
-}
-
-/// A matrix that lies in a slice: element (i, j) at i·row + j·column.
-#[derive(Clone, Copy, Debug)]
-pub struct Strided<'a, T> {
-    /// Where the elements are.
-    pub data: &'a [T],
-    /// Elements from a row to the next.
-    pub row: usize,
-    /// Elements from a column to the next.
-    pub column: usize,
-}
-
-impl<'a, T> Strided<'a, T> {
-    /// The same elements with rows and columns exchanged.
-    #[must_use]
-    pub fn transposed(self) -> Self {
-        Self { row: self.column, column: self.row, ..self }
-    }
-
-    fn check(&self, rows: usize, columns: usize, name: &str) {
-        let end = (rows - 1).checked_mul(self.row).zip((columns - 1).checked_mul(self.column));
-        let end = end.and_then(|(row, column)| row.checked_add(column));
-        let len = self.data.len();
-        assert!(
-            end.is_some_and(|end| end < len),
-            "gemm: {name} is {rows}x{columns} with strides {} and {}, its slice has {len} elements",
-            self.row,
-            self.column,
-        );
-    }
-
-    fn from(self, row: usize, column: usize) -> Self {
-        Self { data: &self.data[row * self.row + column * self.column..], ..self }
-    }
-}
 
 /// Depth of a block. The rows of A in a tile, 14 · KC · 4 B = 14 KiB (f64: 28 KiB), stay in L1 while the strips
 /// of B pass.
@@ -67,62 +20,10 @@ const B_BYTES: usize = 512 << 10;
 /// Rows of A that are copied at a time, whole tiles of 14 and of 6: 84 · KC · 4 B = 84 KiB, in L2 beside B.
 const MC: usize = 84;
 
-/// C = op(A) op(B), row-major. Panics if a slice's length is not that of its matrix.
-///
-/// Every element is the sum over blocks of 256 products, both in the order of k.
-#[track_caller]
-pub fn gemm<T: Real>(isa: Isa, layout: Layout, m: usize, n: usize, k: usize, a: &[T], b: &[T], c: &mut [T]) {
-    assert_eq!((a.len(), b.len(), c.len()), (m * k, k * n, m * n), "gemm {layout:?} {m}x{n}x{k}: lengths of a, b, c");
-    let plain = |data, row| Strided { data, row, column: 1 };
-    let a = if layout == Layout::TN { plain(a, m).transposed() } else { plain(a, k) };
-    let b = if layout == Layout::NT { plain(b, k).transposed() } else { plain(b, n) };
-    gemm_strided(isa, [m, n, k], a, b, c, n);
-}
-
-/// C\[m, n\] = A\[m, k\] B\[k, n\] for `size` = \[m, n, k\], where A and B are any views of slices (transposed, every second
-/// column, a block of a larger matrix) and the rows of C are `c_row` elements apart; what is between them is left
-/// alone. Panics if a matrix does not lie in its slice or rows of C overlap.
-///
-/// Every element has the bits that [`gemm`] gives it.
-#[track_caller]
-pub fn gemm_strided<T: Real>(
-    isa: Isa,
-    size: [usize; 3],
-    a: Strided<'_, T>,
-    b: Strided<'_, T>,
-    c: &mut [T],
-    c_row: usize,
-) {
-    let [m, n, k] = size;
-    if m == 0 || n == 0 {
-        return;
-    }
-    assert!(c_row >= n || m == 1, "gemm: rows of C are {n} long and {c_row} apart");
-    Strided { data: &*c, row: c_row, column: 1 }.check(m, n, "C");
-    if k == 0 {
-        return c.chunks_mut(c_row.max(1)).take(m).for_each(|row| row[..n].fill(T::ZERO));
-    }
-    a.check(m, k, "A");
-    b.check(k, n, "B");
-    let plan = Plan::new::<T>(isa, size, a, b);
-    let mut work = |[panel_a, panel_b, turned]: [&mut [T]; 3]| {
-        if plan.turned {
-            plan.product(isa, b.transposed(), a.transposed(), turned, m, panel_a, panel_b);
-            pack::transpose(isa, n, m, turned, m, c, c_row);
-        } else {
-            plan.product(isa, a, b, c, c_row, panel_a, panel_b);
-        }
-    };
-    match plan.scratch() {
-        [0, 0, 0] => work([&mut [], &mut [], &mut []]),
-        lens => with_scratch(lens, work),
-    }
-}
-
 /// How a product is computed: what is copied, and in which blocks.
-struct Plan {
+pub(super) struct Plan {
     /// Cᵀ = Bᵀ Aᵀ is computed, so that A is copied in place of B.
-    turned: bool,
+    pub(super) turned: bool,
     size: [usize; 3],
     pack_a: bool,
     pack_b: bool,
@@ -134,7 +35,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn new<T: Real>(isa: Isa, [m, n, k]: [usize; 3], a: Strided<'_, T>, b: Strided<'_, T>) -> Self {
+    pub(super) fn new<T: Real>(isa: Isa, [m, n, k]: [usize; 3], a: Strided<'_, T>, b: Strided<'_, T>) -> Self {
         let tile = dispatch(isa, TileShape(PhantomData::<T>));
         let has_narrow = isa.narrow() != isa;
         let cost = |m, n, b| cost(&tile, has_narrow, m, n, b);
@@ -155,7 +56,7 @@ impl Plan {
     }
 
     /// Elements of the panels of A and B and of Cᵀ.
-    fn scratch(&self) -> [usize; 3] {
+    pub(super) fn scratch(&self) -> [usize; 3] {
         let [m, n, k] = self.size;
         let kc = KC.min(k);
         let rows = MC.min(m).next_multiple_of(self.tile.rows);
@@ -166,7 +67,7 @@ impl Plan {
         ]
     }
 
-    fn product<T: Real>(
+    pub(super) fn product<T: Real>(
         &self,
         isa: Isa,
         a: Strided<'_, T>,

@@ -129,8 +129,9 @@ pub(crate) fn strips_of_any<T: Real>(
 ) {
     for (strip, j) in out.chunks_mut(k * width).zip((0..n).step_by(width)) {
         for (l, to) in strip.chunks_exact_mut(width).enumerate() {
-            let from = b[l * row + j * column..].iter().step_by(column);
-            to[..(n - j).min(width)].iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            for (i, to) in to[..(n - j).min(width)].iter_mut().enumerate() {
+                *to = b[l * row + (j + i) * column];
+            }
         }
     }
 }

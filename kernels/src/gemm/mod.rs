@@ -1,0 +1,116 @@
+//! Matrix products.
+
+pub(crate) mod pack;
+mod parallel;
+mod plan;
+
+use self::plan::Plan;
+use crate::{Isa, Real, scratch::with_scratch};
+
+pub use self::parallel::gemm_parallel;
+
+/// Which operands of a row-major product are stored transposed. The three are the three slots of the
+/// form ⟨C, A B⟩, so derivatives of products need no transposed copies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Layout {
+    /// C\[m, n\] = A\[m, k\] B\[k, n\]
+    NN,
+    /// C\[m, n\] = A\[m, k\] B\[n, k\]ᵀ
+    NT,
+    /// C\[m, n\] = A\[k, m\]ᵀ B\[k, n\]
+    TN,
+}
+
+/// A matrix that lies in a slice: element (i, j) at i·row + j·column.
+#[derive(Clone, Copy, Debug)]
+pub struct Strided<'a, T> {
+    /// Where the elements are.
+    pub data: &'a [T],
+    /// Elements from a row to the next.
+    pub row: usize,
+    /// Elements from a column to the next.
+    pub column: usize,
+}
+
+impl<'a, T> Strided<'a, T> {
+    /// The same elements with rows and columns exchanged.
+    #[must_use]
+    pub fn transposed(self) -> Self {
+        Self { row: self.column, column: self.row, ..self }
+    }
+
+    #[track_caller]
+    fn check(&self, rows: usize, columns: usize, name: &str) {
+        if rows == 0 || columns == 0 {
+            return;
+        }
+        let end = (rows - 1).checked_mul(self.row).zip((columns - 1).checked_mul(self.column));
+        let end = end.and_then(|(row, column)| row.checked_add(column));
+        let len = self.data.len();
+        assert!(
+            end.is_some_and(|end| end < len),
+            "gemm: {name} is {rows}x{columns} with strides {} and {}, its slice has {len} elements",
+            self.row,
+            self.column,
+        );
+    }
+
+    fn from(self, row: usize, column: usize) -> Self {
+        Self { data: &self.data[row * self.row + column * self.column..], ..self }
+    }
+}
+
+/// C = op(A) op(B), row-major. Panics if a slice's length is not that of its matrix.
+///
+/// Every element is the sum over blocks of 256 products, both in the order of k.
+#[track_caller]
+pub fn gemm<T: Real>(isa: Isa, layout: Layout, m: usize, n: usize, k: usize, a: &[T], b: &[T], c: &mut [T]) {
+    assert_eq!((a.len(), b.len(), c.len()), (m * k, k * n, m * n), "gemm {layout:?} {m}x{n}x{k}: lengths of a, b, c");
+    let plain = |data, row| Strided { data, row, column: 1 };
+    let a = if layout == Layout::TN { plain(a, m).transposed() } else { plain(a, k) };
+    let b = if layout == Layout::NT { plain(b, k).transposed() } else { plain(b, n) };
+    gemm_strided(isa, [m, n, k], a, b, c, n);
+}
+
+/// C\[m, n\] = A\[m, k\] B\[k, n\] for `size` = \[m, n, k\], where A and B are any views of slices (transposed, every second
+/// column, a block of a larger matrix) and the rows of C are `c_row` elements apart; what is between them is left
+/// alone. Panics if a matrix does not lie in its slice or rows of C overlap.
+///
+/// Every element has the bits that [`gemm`] gives it.
+#[track_caller]
+pub fn gemm_strided<T: Real>(
+    isa: Isa,
+    size: [usize; 3],
+    a: Strided<'_, T>,
+    b: Strided<'_, T>,
+    c: &mut [T],
+    c_row: usize,
+) {
+    let [m, n, _] = size;
+    check(size, a, b, c, c_row);
+    if size.contains(&0) {
+        return c.chunks_mut(c_row.max(1)).take(m).for_each(|row| row[..n].fill(T::ZERO));
+    }
+    let plan = Plan::new::<T>(isa, size, a, b);
+    let mut work = |[panel_a, panel_b, turned]: [&mut [T]; 3]| {
+        if plan.turned {
+            plan.product(isa, b.transposed(), a.transposed(), turned, m, panel_a, panel_b);
+            pack::transpose(isa, n, m, turned, m, c, c_row);
+        } else {
+            plan.product(isa, a, b, c, c_row, panel_a, panel_b);
+        }
+    };
+    match plan.scratch() {
+        [0, 0, 0] => work([&mut [], &mut [], &mut []]),
+        lens => with_scratch(lens, work),
+    }
+}
+
+/// Panics unless the matrices lie in their slices. Empty ones lie anywhere.
+#[track_caller]
+fn check<T: Real>([m, n, k]: [usize; 3], a: Strided<'_, T>, b: Strided<'_, T>, c: &[T], c_row: usize) {
+    assert!(c_row >= n, "gemm: rows of C are {n} long and {c_row} apart");
+    Strided { data: c, row: c_row, column: 1 }.check(m, n, "C");
+    a.check(m, k, "A");
+    b.check(k, n, "B");
+}
