@@ -24,7 +24,7 @@ const LOCK: &str = ".lock";
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl RunFolder {
@@ -44,7 +44,7 @@ impl RunFolder {
             Some(path) => empty_folder(path)?,
             None => first_free(Path::new("runs"), &format!("{}-{profile}", manifest.experiment))?,
         };
-        let lock = lock(&path)?;
+        let lock = Lock::hold(&path)?;
         let folder = RunFolder { path, _lock: lock };
         folder.write(MANIFEST, json(manifest)?.as_bytes())?;
         // Last: a folder with a config is a run that can be resumed.
@@ -62,7 +62,7 @@ impl RunFolder {
         same_config(path, &stored, &config::print(config)?)?;
         let mut begun = stored_manifest(path)?;
         begun.same_bits(manifest)?;
-        let folder = RunFolder { path: path.to_path_buf(), _lock: lock(path)? };
+        let folder = RunFolder { path: path.to_path_buf(), _lock: Lock::hold(path)? };
         atomic::sweep(path).map_err(|error| Failure::file("tidy", path, error))?;
         begun.resumed.push(rfc3339(SystemTime::now()));
         folder.write(MANIFEST, json(&begun)?.as_bytes())?;
@@ -235,18 +235,31 @@ fn first_free(parent: &Path, name: &str) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Holds the folder until the file is closed; the system lets go when a process dies.
-fn lock(folder: &Path) -> Result<File, Failure> {
-    let path = folder.join(LOCK);
-    let file = File::options().create(true).write(true).truncate(false).open(&path);
-    let file = file.map_err(|error| Failure::file("write", &path, error))?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            let what = format!("another process is at work in {}", folder.display());
-            Err(Failure::usage(what).help("wait for it to end, or choose another folder"))
+/// Holds a folder until it is dropped; the system lets go when a process dies.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Lock {
+    fn hold(folder: &Path) -> Result<Lock, Failure> {
+        let path = folder.join(LOCK);
+        let file = File::options().create(true).write(true).truncate(false).open(&path);
+        let file = file.map_err(|error| Failure::file("write", &path, error))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                let what = format!("another process is at work in {}", folder.display());
+                Err(Failure::usage(what).help("wait for it to end, or choose another folder"))
+            }
+            // Some network file systems know no locks, and a run on them is still a run.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Lock(file)),
         }
-        // Some network file systems know no locks, and a run on them is still a run.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+    }
+}
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a child process that is just being started has it open too.
+    fn drop(&mut self) {
+        // Where there are no locks there is nothing to let go.
+        let _ = self.0.unlock();
     }
 }
 

@@ -113,6 +113,16 @@ fn one_process_at_a_time() {
 }
 
 #[test]
+fn a_folder_is_free_although_a_starting_child_has_its_lock_open() {
+    let parent = tempdir().unwrap();
+    let path = parent.path().join("run");
+    let held = create(&path).unwrap();
+    let _of_the_child = held._lock.0.try_clone().unwrap();
+    drop(held);
+    RunFolder::resume(&path, &CONFIG_VALUE, &manifest()).unwrap();
+}
+
+#[test]
 fn rows_come_back_to_the_bit() {
     let parent = tempdir().unwrap();
     let folder = create(&parent.path().join("run")).unwrap();
