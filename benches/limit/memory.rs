@@ -13,9 +13,10 @@ use crate::{
 };
 
 const CHANNELS: usize = 64;
+const IMAGE: usize = 4 * 4 * CHANNELS;
 
 /// (name, bytes of all arrays of a kernel): L1 holds 32 KiB, L2 1 MiB.
-const LEVELS: [(&str, usize); 4] = [("L1", 16 << 10), ("L2", 512 << 10), ("L3", 8 << 20), ("DRAM", 96 << 20)];
+const LEVELS: [(&str, usize); 4] = [("L1", 24 << 10), ("L2", 512 << 10), ("L3", 8 << 20), ("DRAM", 96 << 20)];
 
 /// What a kernel works on: two arrays to read, one to write, and one number for every channel.
 struct Arrays<'a> {
@@ -28,10 +29,9 @@ struct Arrays<'a> {
 }
 
 impl Arrays<'_> {
-    /// As many images of 2 rows and 2·width columns as the arrays hold, pooled by 2 × 2.
+    /// As many images of 4 × 4 pixels as the arrays hold, pooled by 2 × 2.
     fn pool(&self) -> Pool {
-        let width = self.a.len() / CHANNELS / 2;
-        Pool { images: 1, height: 2, width, channels: CHANNELS, window: 2, stride: 2 }
+        Pool { images: self.a.len() / IMAGE, height: 4, width: 4, channels: CHANNELS, window: 2, stride: 2 }
     }
 }
 
@@ -60,7 +60,8 @@ const KERNELS: [Kernel; 18] = [
     kernel("axpy", [2, 1], |x| axpy(x.isa, 1e-3, x.a, x.out)),
     kernel("add_scaled", [2, 1], |x| add_scaled(x.isa, x.a, 0.5, x.b, x.out)),
     kernel("scale_channels", [1, 1], |x| scale_channels(x.isa, x.a, x.channel, Store::Set, x.out)),
-    kernel("scale_centered", [1, 1], |x| scale_centered(x.isa, x.a, x.channel, Store::Set, x.out)),
+    // For the mean, and for what is left when it is taken off.
+    kernel("scale_centered", [2, 1], |x| scale_centered(x.isa, x.a, x.channel, Store::Set, x.out)),
     kernel("pool_winners", [1, 0], |x| pool_winners(x.isa, &x.pool(), x.a, x.winners)),
     kernel("relu_pool_winners", [1, 0], |x| {
         relu_pool_winners(x.isa, &x.pool(), x.a, x.channel, x.channel, x.channel, x.winners);
@@ -89,7 +90,7 @@ fn cell(isa: Isa, kernel: &Kernel, bytes: usize) -> String {
     let [reads, writes] = kernel.arrays;
     // Some kernels write what they read.
     let arrays = (reads + writes).min(3);
-    let len = bytes / 4 / arrays / (4 * CHANNELS) * (4 * CHANNELS);
+    let len = (bytes / 4 / arrays / IMAGE).max(1) * IMAGE;
     let [a, b, mut out] = [1, 2, 3].map(|seed| numbers(len, seed));
     let (mut winners, mut channel) = (vec![0; len / 4], vec![0.5; CHANNELS]);
     // Logarithms and roots want positive numbers.

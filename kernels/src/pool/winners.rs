@@ -1,10 +1,12 @@
-//! The kernel that finds winners: channels by vectors, the place of the best value so far carried as a
-//! number in the lane.
+//! The kernel that finds winners: channels by vectors, the place of the best value so far carried as an
+//! integer in the lane.
+
+use core::ops::Range;
 
 use super::{MISSING, Pool};
 use crate::{
     Real,
-    reduce::{GROUP, load_some, store_some},
+    reduce::load_some,
     simd::{Kernel, Simd},
 };
 
@@ -34,29 +36,14 @@ impl<T: Real, const RELU: bool> Kernel<T> for Winners<'_, T, RELU> {
         }
         // Rows of the output, each from the rows of one image that its windows cover.
         let row = p.out_width() * p.channels;
-        let countable = p.window * p.width * p.channels < integers_above_magic::<T>();
         for (r, winners) in winners.chunks_exact_mut(row).enumerate() {
             let (image, oy) = (r / p.out_height(), r % p.out_height());
             let start = (image * p.height + oy * p.stride) * p.width * p.channels;
-            let vectors = countable && row_winners::<T, S, RELU>(simd, p, x, affine, start, winners);
-            if !vectors {
+            if !row_winners::<T, S, RELU>(simd, p, x, affine, start, winners) {
                 row_winners_one_by_one::<T, RELU>(p, x, affine, start, winners);
             }
         }
     }
-}
-
-/// How many integers follow [`magic`] exactly, with the same exponent.
-#[inline(always)]
-fn integers_above_magic<T: Real>() -> usize {
-    if size_of::<T>() == 4 { 1 << 23 } else { 1 << 32 }
-}
-
-/// 2²³ for `f32`, 2⁵² for `f64`: the bits of magic + n are the bits of magic plus the integer n, which
-/// makes an integer of a number without a conversion.
-#[inline(always)]
-fn magic<T: Real>() -> T {
-    T::ONE / T::EPSILON
 }
 
 /// The winners of one row of windows by vectors over the channels. Returns whether they hold: a
@@ -71,123 +58,89 @@ fn row_winners<T: Real, S: Simd<T>, const RELU: bool>(
     winners: &mut [u32],
 ) -> bool {
     let mut poison = simd.splat(T::ZERO);
-    let mut places = [T::ZERO; GROUP];
-    for (ox, winners) in winners.chunks_exact_mut(p.channels).enumerate() {
-        for (group, winners) in winners.chunks_mut(GROUP).enumerate() {
-            let from = group * GROUP;
-            let first = start + ox * p.stride * p.channels + from;
-            let places = &mut places[..winners.len()];
-            let sum = group_places::<T, S, RELU>(simd, p, &x[first..], affine.from(from), places);
-            poison = simd.add(poison, sum);
-            flat_indices(places, first as u32, winners);
-        }
+    let mut c = 0;
+    // Three registers for each of U columns of registers, and three more for the normalisation.
+    while S::REGISTERS >= 32 && c + 4 * S::LANES <= p.channels {
+        let sum = strip_winners::<T, S, RELU, 4>(simd, p, x, affine, start, c..c + 4 * S::LANES, winners);
+        poison = simd.add(poison, sum);
+        c += 4 * S::LANES;
+    }
+    while c + 2 * S::LANES <= p.channels {
+        let sum = strip_winners::<T, S, RELU, 2>(simd, p, x, affine, start, c..c + 2 * S::LANES, winners);
+        poison = simd.add(poison, sum);
+        c += 2 * S::LANES;
+    }
+    while c < p.channels {
+        let end = p.channels.min(c + S::LANES);
+        poison = simd.add(poison, strip_winners::<T, S, RELU, 1>(simd, p, x, affine, start, c..end, winners));
+        c = end;
     }
     !is_nan(simd.reduce_add(poison))
 }
 
-impl<'a, T: Real> Affine<'a, T> {
-    /// The channels from c on; an empty one stays empty.
-    #[inline(always)]
-    fn from(self, c: usize) -> Self {
-        let from = |part: &'a [T]| part.get(c..).unwrap_or_default();
-        Self { center: from(self.center), slope: from(self.slope), shift: from(self.shift) }
-    }
-}
-
-/// The offsets of the winners of one window, as numbers above [`magic`], in as many channels as `places`
-/// is long; 0 where ReLU cuts the winner off. `x` begins with the window's first element. Returns lanes
-/// whose sum is the sum of all values.
+/// The winners of one row of windows in the channels of `strip`. Returns lanes whose sum is the sum of all values.
 #[inline(always)]
-fn group_places<T: Real, S: Simd<T>, const RELU: bool>(
+fn strip_winners<T: Real, S: Simd<T>, const RELU: bool, const U: usize>(
     simd: S,
     p: &Pool,
     x: &[T],
     affine: Affine<T>,
-    places: &mut [T],
+    start: usize,
+    strip: Range<usize>,
+    winners: &mut [u32],
 ) -> S::V {
-    let n = places.len();
-    let mut sum = simd.splat(T::ZERO);
-    let mut c = 0;
-    while c + 2 * S::LANES <= n {
-        let places = &mut places[c..c + 2 * S::LANES];
-        sum = simd.add(sum, strip_places::<T, S, RELU, 2>(simd, p, &x[c..], affine.from(c), places));
-        c += 2 * S::LANES;
-    }
-    while c < n {
-        let end = n.min(c + S::LANES);
-        sum = simd.add(sum, strip_places::<T, S, RELU, 1>(simd, p, &x[c..], affine.from(c), &mut places[c..end]));
-        c = end;
-    }
-    sum
-}
-
-#[inline(always)]
-fn strip_places<T: Real, S: Simd<T>, const RELU: bool, const U: usize>(
-    simd: S,
-    p: &Pool,
-    x: &[T],
-    affine: Affine<T>,
-    places: &mut [T],
-) -> S::V {
-    let n = places.len();
+    let n = strip.len();
     let zero = simd.splat(T::ZERO);
     let (mut center, mut slope, mut shift) = ([zero; U], [zero; U], [zero; U]);
     if RELU {
         for u in 0..U {
-            center[u] = load_some(simd, &affine.center[..n][u * S::LANES..]);
-            slope[u] = load_some(simd, &affine.slope[..n][u * S::LANES..]);
-            shift[u] = load_some(simd, &affine.shift[..n][u * S::LANES..]);
+            center[u] = load_some(simd, &affine.center[strip.clone()][u * S::LANES..]);
+            slope[u] = load_some(simd, &affine.slope[strip.clone()][u * S::LANES..]);
+            shift[u] = load_some(simd, &affine.shift[strip.clone()][u * S::LANES..]);
         }
     }
-    let (mut best, mut place, mut sum) = ([zero; U], [simd.splat(magic::<T>()); U], [zero; U]);
-    for wy in 0..p.window {
-        for wx in 0..p.window {
-            let offset = (wy * p.width + wx) * p.channels;
-            let here = simd.splat(magic::<T>() + T::from_f64(offset as f64));
-            let x = &x[offset..offset + n];
-            for u in 0..U {
-                let mut v = load_some(simd, &x[u * S::LANES..]);
-                if RELU {
-                    v = simd.mul_add(slope[u], simd.sub(v, center[u]), shift[u]);
-                }
-                sum[u] = simd.add(sum[u], v);
-                if offset == 0 {
-                    best[u] = v;
-                } else {
-                    place[u] = simd.select_gt(v, best[u], here, place[u]);
-                    best[u] = simd.max(v, best[u]);
+    let mut sum = [zero; U];
+    for (ox, winners) in winners.chunks_exact_mut(p.channels).enumerate() {
+        let first = start + ox * p.stride * p.channels + strip.start;
+        let (mut best, mut place) = ([zero; U], [simd.splat_integer(0); U]);
+        for wy in 0..p.window {
+            for wx in 0..p.window {
+                let offset = (wy * p.width + wx) * p.channels;
+                let here = simd.splat_integer(offset as u32);
+                let x = &x[first + offset..][..n];
+                for u in 0..U {
+                    let mut v = load_some(simd, &x[u * S::LANES..]);
+                    if RELU {
+                        v = simd.mul_add(slope[u], simd.sub(v, center[u]), shift[u]);
+                    }
+                    sum[u] = simd.add(sum[u], v);
+                    if offset == 0 {
+                        best[u] = v;
+                    } else {
+                        place[u] = simd.select_gt(v, best[u], here, place[u]);
+                        best[u] = simd.max(v, best[u]);
+                    }
                 }
             }
         }
+        let winners = &mut winners[strip.clone()];
+        for u in 0..U {
+            let lane = simd.add_integers(simd.splat_integer((first + u * S::LANES) as u32), simd.lane_numbers());
+            let mut index = simd.add_integers(place[u], lane);
+            if RELU {
+                index = simd.select_gt(best[u], zero, index, simd.splat_integer(MISSING));
+            }
+            simd.store_integers(index, &mut winners[u * S::LANES..]);
+        }
     }
     let mut total = zero;
-    for u in 0..U {
-        if RELU {
-            place[u] = simd.select_gt(best[u], zero, place[u], zero);
-        }
-        store_some(simd, place[u], &mut places[u * S::LANES..]);
-        total = simd.add(total, sum[u]);
+    for sum in sum {
+        total = simd.add(total, sum);
     }
     total
 }
 
-/// From numbers magic + offset to flat indices first + lane + offset; from 0 to [`MISSING`].
-#[inline(always)]
-fn flat_indices<T: Real>(places: &[T], first: u32, winners: &mut [u32]) {
-    let base = first.wrapping_sub(low_bits(magic::<T>()));
-    for (lane, (winner, &place)) in winners.iter_mut().zip(places).enumerate() {
-        let index = low_bits(place).wrapping_add(base).wrapping_add(lane as u32);
-        *winner = if place == T::ZERO { MISSING } else { index };
-    }
-}
-
-/// The last 32 bits of a number's representation.
-#[inline(always)]
-fn low_bits<T: Real>(x: T) -> u32 {
-    if size_of::<T>() == 4 { bytemuck::cast(x) } else { bytemuck::cast::<T, u64>(x) as u32 }
-}
-
-/// The winners of one row of windows, number by number: for rows with NaN and for windows too large to count.
+/// The winners of one row of windows, number by number: for rows with NaN.
 fn row_winners_one_by_one<T: Real, const RELU: bool>(
     p: &Pool,
     x: &[T],

@@ -166,6 +166,14 @@ pub trait Simd<T: Real>: Copy {
     fn split_exponent(self, x: Self::V) -> (Self::V, Self::V);
     /// Sum of the lanes, always in the same order: halves are folded onto each other.
     fn reduce_add(self, a: Self::V) -> T;
+    /// n in every lane, as an integer behind the bits of a number: to be added, selected and stored as such.
+    fn splat_integer(self, n: u32) -> Self::V;
+    /// The number of each lane, as an integer.
+    fn lane_numbers(self) -> Self::V;
+    /// a + b, both being integers.
+    fn add_integers(self, a: Self::V, b: Self::V) -> Self::V;
+    /// Writes the last 32 bits of as many integers as `out` has elements, at most a register-full.
+    fn store_integers(self, v: Self::V, out: &mut [u32]);
     /// Transposes a square of [`square_side`] elements: out\[j·out_row + i\] = x\[i·x_row + j\]. Panics if
     /// either slice ends inside its square.
     #[inline(always)]

@@ -122,6 +122,26 @@ macro_rules! portable {
                 )
             }
             #[inline(always)]
+            fn splat_integer(self, n: u32) -> $v {
+                <$v>::splat(<$t>::from_bits(n as $bits))
+            }
+            #[inline(always)]
+            fn lane_numbers(self) -> $v {
+                <$v>::from(core::array::from_fn::<$t, $lanes, _>(|lane| <$t>::from_bits(lane as $bits)))
+            }
+            #[inline(always)]
+            fn add_integers(self, a: $v, b: $v) -> $v {
+                let (a, b) = (a.to_array().map(<$t>::to_bits), b.to_array().map(<$t>::to_bits));
+                let sums: [$t; $lanes] = core::array::from_fn(|lane| <$t>::from_bits(a[lane].wrapping_add(b[lane])));
+                <$v>::from(sums)
+            }
+            #[inline(always)]
+            fn store_integers(self, v: $v, out: &mut [u32]) {
+                for (out, lane) in out.iter_mut().zip(v.to_array()) {
+                    *out = lane.to_bits() as u32;
+                }
+            }
+            #[inline(always)]
             fn reduce_add(self, a: $v) -> $t {
                 let mut lanes = a.to_array();
                 let mut half = $lanes / 2;

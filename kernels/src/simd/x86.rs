@@ -375,6 +375,26 @@ x86!(
             unsafe { (_mm512_getmant_ps::<_MM_MANT_NORM_1_2, _MM_MANT_SIGN_SRC>(x), _mm512_getexp_ps(x)) }
         }
         #[inline(always)]
+        fn splat_integer(self, n: u32) -> __m512 {
+            // SAFETY: token.
+            unsafe { _mm512_castsi512_ps(_mm512_set1_epi32(n as i32)) }
+        }
+        #[inline(always)]
+        fn lane_numbers(self) -> __m512 {
+            // SAFETY: token.
+            unsafe { _mm512_castsi512_ps(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)) }
+        }
+        #[inline(always)]
+        fn add_integers(self, a: __m512, b: __m512) -> __m512 {
+            // SAFETY: token.
+            unsafe { _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b))) }
+        }
+        #[inline(always)]
+        fn store_integers(self, v: __m512, out: &mut [u32]) {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe { _mm512_mask_storeu_ps(out.as_mut_ptr().cast(), self.mask_ps(out.len()), v) }
+        }
+        #[inline(always)]
         fn reduce_add(self, a: __m512) -> f32 {
             // SAFETY: token; AVX-512 implies AVX2.
             unsafe {
@@ -459,6 +479,29 @@ x86!(
         fn split_exponent(self, x: __m512d) -> (__m512d, __m512d) {
             // SAFETY: token.
             unsafe { (_mm512_getmant_pd::<_MM_MANT_NORM_1_2, _MM_MANT_SIGN_SRC>(x), _mm512_getexp_pd(x)) }
+        }
+        #[inline(always)]
+        fn splat_integer(self, n: u32) -> __m512d {
+            // SAFETY: token.
+            unsafe { _mm512_castsi512_pd(_mm512_set1_epi64(n.into())) }
+        }
+        #[inline(always)]
+        fn lane_numbers(self) -> __m512d {
+            // SAFETY: token.
+            unsafe { _mm512_castsi512_pd(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7)) }
+        }
+        #[inline(always)]
+        fn add_integers(self, a: __m512d, b: __m512d) -> __m512d {
+            // SAFETY: token.
+            unsafe { _mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(a), _mm512_castpd_si512(b))) }
+        }
+        #[inline(always)]
+        fn store_integers(self, v: __m512d, out: &mut [u32]) {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe {
+                let low = _mm512_cvtepi64_epi32(_mm512_castpd_si512(v));
+                _mm256_mask_storeu_epi32(out.as_mut_ptr().cast(), self.mask_pd(out.len()), low);
+            }
         }
         #[inline(always)]
         fn reduce_add(self, a: __m512d) -> f64 {
@@ -563,6 +606,32 @@ x86!(
                     _mm256_set1_epi32(0x3f80_0000),
                 );
                 (_mm256_castsi256_ps(m), _mm256_cvtepi32_ps(e))
+            }
+        }
+        #[inline(always)]
+        fn splat_integer(self, n: u32) -> __m256 {
+            // SAFETY: token.
+            unsafe { _mm256_castsi256_ps(_mm256_set1_epi32(n as i32)) }
+        }
+        #[inline(always)]
+        fn lane_numbers(self) -> __m256 {
+            // SAFETY: token.
+            unsafe { _mm256_castsi256_ps(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)) }
+        }
+        #[inline(always)]
+        fn add_integers(self, a: __m256, b: __m256) -> __m256 {
+            // SAFETY: token.
+            unsafe { _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b))) }
+        }
+        #[inline(always)]
+        fn store_integers(self, v: __m256, out: &mut [u32]) {
+            // SAFETY: token; a whole register has room, or masked lanes are not touched.
+            unsafe {
+                if out.len() >= 8 {
+                    _mm256_storeu_ps(out.as_mut_ptr().cast(), v);
+                } else {
+                    _mm256_maskstore_ps(out.as_mut_ptr().cast(), self.mask_ps(out.len()), v);
+                }
             }
         }
         #[inline(always)]
@@ -687,6 +756,30 @@ x86!(
             }
         }
         #[inline(always)]
+        fn splat_integer(self, n: u32) -> __m256d {
+            // SAFETY: token.
+            unsafe { _mm256_castsi256_pd(_mm256_set1_epi64x(n.into())) }
+        }
+        #[inline(always)]
+        fn lane_numbers(self) -> __m256d {
+            // SAFETY: token.
+            unsafe { _mm256_castsi256_pd(_mm256_setr_epi64x(0, 1, 2, 3)) }
+        }
+        #[inline(always)]
+        fn add_integers(self, a: __m256d, b: __m256d) -> __m256d {
+            // SAFETY: token.
+            unsafe { _mm256_castsi256_pd(_mm256_add_epi64(_mm256_castpd_si256(a), _mm256_castpd_si256(b))) }
+        }
+        #[inline(always)]
+        fn store_integers(self, v: __m256d, out: &mut [u32]) {
+            let mut lanes = [0_u64; 4];
+            // SAFETY: token; the array is as long as the register.
+            unsafe { _mm256_storeu_pd(lanes.as_mut_ptr().cast(), v) };
+            for (out, lane) in out.iter_mut().zip(lanes) {
+                *out = lane as u32;
+            }
+        }
+        #[inline(always)]
         fn reduce_add(self, a: __m256d) -> f64 {
             // SAFETY: token.
             unsafe {
@@ -789,6 +882,10 @@ macro_rules! narrow {
             select_gt(a: $v, b: $v, yes: $v, no: $v) -> $v;
             exp2_int(n: $v) -> $v;
             split_exponent(x: $v) -> ($v, $v);
+            splat_integer(n: u32) -> $v;
+            lane_numbers() -> $v;
+            add_integers(a: $v, b: $v) -> $v;
+            store_integers(v: $v, out: &mut [u32]) -> ();
             reduce_add(a: $v) -> $t;
             transpose_square(x: &[$t], x_row: usize, out: &mut [$t], out_row: usize) -> ();
         }, {
