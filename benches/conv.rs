@@ -1,63 +1,72 @@
-//! The three slots of the convolutions of a four-block few-shot net, on every instruction set.
+//! The three slots of the convolutions of four-block few-shot nets, on every instruction set, directly and by
+//! Winograd's algorithm where that is chosen. The rivals do what other Rust libraries do: the pixels under the
+//! kernel are copied into a matrix (im2col), which is multiplied by the crates `gemm` and `matrixmultiply`, and with
+//! `--features rivals` by the crate `faer` and OpenBLAS. (PyTorch is a rival of the bench `limit`.) One thread;
+//! elements are FLOPs of the direct sum.
+
+#[path = "common/im2col.rs"]
+mod im2col;
+#[path = "common/layers.rs"]
+mod layers;
+#[path = "common/numbers.rs"]
+mod numbers;
+#[path = "common/rivals.rs"]
+mod rivals;
+#[path = "common/settings.rs"]
+mod settings;
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use maml_kernels::{Aligned, Conv, Isa, conv_input_gradient, conv_output, conv_weight_gradient};
+use layers::LAYERS;
+use maml_kernels::{Conv, Isa, conv_input_gradient, conv_output, conv_weight_gradient};
+use numbers::numbers;
+use settings::quick;
 
-/// (channels in, channels out, side of the image), for kernels of 3 × 3, stride 1, padding 1.
-const LAYERS: [(usize, usize, usize); 8] =
-    [(1, 64, 28), (64, 64, 14), (64, 64, 7), (64, 64, 3), (1, 32, 28), (32, 32, 14), (32, 32, 7), (32, 32, 3)];
 /// Support of one shot, support of five shots, query of fifteen, all in five ways.
 const BATCHES: [usize; 3] = [5, 25, 75];
 
-fn numbers(len: usize) -> Aligned {
-    let mut memory = Aligned::zeroed(len * 4);
-    for (i, x) in memory.as_mut_slice::<f32>().iter_mut().enumerate() {
-        *x = (i % 7) as f32 - 3.0;
+fn convolutions(criterion: &mut Criterion) {
+    let rivals = rivals::rivals();
+    for (layer, images) in LAYERS.iter().flat_map(|&layer| BATCHES.map(|images| (layer, images))) {
+        slots(criterion, &rivals, &layers::conv(layer, images));
     }
-    memory
 }
 
-fn convolutions(criterion: &mut Criterion) {
+fn slots(criterion: &mut Criterion, rivals: &[(String, rivals::Gemm)], g: &Conv) {
     let mut group = criterion.benchmark_group("conv f32");
-    for (layer, images) in LAYERS.iter().flat_map(|layer| BATCHES.map(|images| (layer, images))) {
-        let &(c_in, c_out, side) = layer;
-        let g = &Conv {
-            images,
-            height: side,
-            width: side,
-            c_in,
-            c_out,
-            kernel_height: 3,
-            kernel_width: 3,
-            stride: 1,
-            padding: 1,
-        };
-        let (mut x, mut w, mut y) = (numbers(g.input_len()), numbers(g.weight_len()), numbers(g.output_len()));
-        let x = &mut x.as_mut_slice::<f32>()[..g.input_len()];
-        let w = &mut w.as_mut_slice::<f32>()[..g.weight_len()];
-        let y = &mut y.as_mut_slice::<f32>()[..g.output_len()];
-        // Elements are multiply-adds: per second, times two, they are FLOP/s.
-        group.throughput(Throughput::Elements((g.output_len() * 9 * c_in) as u64));
-        for isa in Isa::available() {
-            let id =
-                |slot| BenchmarkId::new(format!("{isa} {slot}"), format!("{c_in}to{c_out} {side}x{side} of {images}"));
-            group.bench_function(id("output"), |bench| {
-                bench.iter(|| conv_output(isa, g, black_box(x), black_box(w), y));
-            });
-            if c_in > 1 {
-                group.bench_function(id("input gradient"), |bench| {
-                    bench.iter(|| conv_input_gradient(isa, g, black_box(w), black_box(y), x));
-                });
-            }
-            group.bench_function(id("weight gradient"), |bench| {
-                bench.iter(|| conv_weight_gradient(isa, g, black_box(x), black_box(y), w));
+    group.throughput(Throughput::Elements(layers::flops(g)));
+    let (mut x, mut w, mut y) = (numbers(g.input_len(), 1), numbers(g.weight_len(), 2), numbers(g.output_len(), 3));
+    let id = |who: &str, slot: &str| {
+        let Conv { images, height, width, c_in, c_out, .. } = g;
+        BenchmarkId::new(format!("{who} {slot}"), format!("{c_in}→{c_out} {height}×{width} of {images}"))
+    };
+    for isa in Isa::available().into_iter().flat_map(|isa| [isa, isa.direct()]) {
+        // Where nothing else is chosen, both are the same.
+        if isa.is_direct() && !layers::is_inner(g) {
+            continue;
+        }
+        let name = isa.name();
+        group.bench_function(id(name, "output"), |bench| {
+            bench.iter(|| conv_output(isa, g, black_box(&x), black_box(&w), &mut y));
+        });
+        if layers::is_inner(g) {
+            group.bench_function(id(name, "input gradient"), |bench| {
+                bench.iter(|| conv_input_gradient(isa, g, black_box(&w), black_box(&y), &mut x));
             });
         }
+        group.bench_function(id(name, "weight gradient"), |bench| {
+            bench.iter(|| conv_weight_gradient(isa, g, black_box(&x), black_box(&y), &mut w));
+        });
     }
-    group.finish();
+    let rows = g.output_len() / g.c_out;
+    for (name, product) in rivals {
+        let mut patches = vec![0.0; rows * im2col::patch_len(g)];
+        group.bench_function(id(&format!("im2col and {name}"), "output"), |bench| {
+            bench.iter(|| im2col::conv_output(g, product, black_box(&x), black_box(&w), &mut y, &mut patches));
+        });
+    }
 }
 
-criterion_group!(benches, convolutions);
+criterion_group! { name = benches; config = quick(); targets = convolutions }
 criterion_main!(benches);

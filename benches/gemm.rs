@@ -1,47 +1,72 @@
-//! Matrix products on every instruction set: square ones, and the shapes of a convolutional net.
+//! Matrix products on every instruction set, and in f32 those of other libraries on the same numbers: the crates
+//! `gemm` and `matrixmultiply`, and with `--features rivals` the crate `faer` and OpenBLAS. One thread, but for
+//! the last group. Elements are FLOPs.
+
+#[path = "common/numbers.rs"]
+mod numbers;
+#[path = "common/products.rs"]
+mod products;
+#[path = "common/rivals.rs"]
+mod rivals;
+#[path = "common/settings.rs"]
+mod settings;
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use maml_kernels::{Aligned, Isa, Layout, Real, gemm};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use maml_kernels::{Isa, Real, gemm, gemm_parallel};
+use numbers::numbers;
+use products::{PRODUCTS, Shape};
+use settings::quick;
 
-/// (m, n, k). Throughput counts multiply-adds: elements per second times two are FLOP/s.
-const SIZES: [(usize, usize, usize); 8] = [
-    (512, 512, 512),
-    (1024, 1024, 1024),
-    (192, 192, 192),
-    (4900, 64, 576),
-    (490, 64, 576),
-    (75, 64, 64),
-    (75, 5, 800),
-    (25, 5, 64),
-];
-
-fn numbers<T: Real>(len: usize) -> Aligned {
-    let mut memory = Aligned::zeroed(len * size_of::<T>());
-    for (i, x) in memory.as_mut_slice::<T>().iter_mut().enumerate() {
-        *x = T::from_f64((i % 7) as f64 - 3.0);
+fn on_every_isa<T: Real>(group: &mut BenchmarkGroup<WallTime>, s: &Shape) {
+    let (a, b, mut c) = (numbers::<T>(s.m * s.k, 1), numbers::<T>(s.k * s.n, 2), numbers::<T>(s.m * s.n, 3));
+    group.throughput(Throughput::Elements(s.flops()));
+    for isa in Isa::available() {
+        group.bench_function(BenchmarkId::new(isa.name(), s), |bench| {
+            bench.iter(|| gemm(isa, s.layout, s.m, s.n, s.k, black_box(&a), black_box(&b), &mut c));
+        });
     }
-    memory
 }
 
-fn products<T: Real>(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group(format!("gemm f{}", 8 * size_of::<T>()));
-    for (m, n, k) in SIZES {
-        let (a, b, mut c) = (numbers::<T>(m * k), numbers::<T>(k * n), numbers::<T>(m * n));
-        let (a, b) = (&a.as_slice::<T>()[..m * k], &b.as_slice::<T>()[..k * n]);
-        let c = &mut c.as_mut_slice::<T>()[..m * n];
-        group.throughput(Throughput::Elements((m * n * k) as u64));
-        for isa in Isa::available() {
-            for layout in [Layout::NN, Layout::NT, Layout::TN] {
-                group.bench_function(BenchmarkId::new(format!("{isa} {layout:?}"), format!("{m}x{n}x{k}")), |bench| {
-                    bench.iter(|| gemm(isa, layout, m, n, k, black_box(a), black_box(b), c));
-                });
-            }
+fn single(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("gemm f32");
+    let rivals = rivals::rivals();
+    for s in &PRODUCTS {
+        on_every_isa::<f32>(&mut group, s);
+        let (a, b, mut c) = (numbers(s.m * s.k, 1), numbers(s.k * s.n, 2), numbers(s.m * s.n, 3));
+        for (name, product) in &rivals {
+            group.bench_function(BenchmarkId::new(name, s), |bench| {
+                bench.iter(|| product(s.layout, [s.m, s.n, s.k], black_box(&a), black_box(&b), &mut c));
+            });
         }
     }
-    group.finish();
 }
 
-criterion_group!(benches, products::<f32>, products::<f64>);
+fn double(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("gemm f64");
+    for s in &PRODUCTS {
+        on_every_isa::<f64>(&mut group, s);
+    }
+}
+
+/// The larger products, on all threads.
+fn on_threads(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("gemm_parallel f32");
+    let isa = Isa::best();
+    for s in PRODUCTS.iter().filter(|s| s.flops() > 50_000_000) {
+        let (a, b, mut c) = (numbers::<f32>(s.m * s.k, 1), numbers::<f32>(s.k * s.n, 2), numbers::<f32>(s.m * s.n, 3));
+        group.throughput(Throughput::Elements(s.flops()));
+        let size = [s.m, s.n, s.k];
+        group.bench_function(BenchmarkId::new(isa.name(), s), |bench| {
+            bench.iter(|| {
+                let [a, b] = s.layout.views(size, black_box(&a), black_box(&b));
+                gemm_parallel(isa, size, a, b, &mut c, s.n);
+            });
+        });
+    }
+}
+
+criterion_group! { name = benches; config = quick(); targets = single, double, on_threads }
 criterion_main!(benches);

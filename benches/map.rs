@@ -1,42 +1,56 @@
-//! Elementwise maps: time per element in the cache for the functions, speed of memory for sums and
-//! products of arrays.
+//! Elementwise maps of arrays that lie in L1: the functions on every instruction set, and Rust's own of one
+//! number after the other. Elements are numbers.
+
+#[path = "common/numbers.rs"]
+mod numbers;
+#[path = "common/settings.rs"]
+mod settings;
+
+use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use maml_kernels::{Isa, Map, Real, add_scaled, axpy, map, mul, scale};
+use maml_kernels::{Isa, Map, Real, map};
+use numbers::numbers;
+use settings::quick;
 
-fn functions<T: Real>(c: &mut Criterion) {
-    const N: usize = 4096;
-    let x: Vec<T> = (0..N).map(|i| T::from_f64((i as f64 - 1000.0) / 300.0)).collect();
-    let mut out = vec![T::ZERO; N];
-    for m in [Map::Exp, Map::Log, Map::Tanh, Map::Sigmoid, Map::Softplus, Map::Sqrt, Map::Rsqrt, Map::Recip] {
-        let mut group = c.benchmark_group(format!("{m:?}/f{}", 8 * size_of::<T>()));
-        group.throughput(Throughput::Elements(N as u64));
-        for isa in Isa::available() {
-            group.bench_function(BenchmarkId::from_parameter(isa), |b| b.iter(|| map(isa, m, &x, &mut out)));
-        }
+const LEN: usize = 2048;
+
+/// A map and the same by the standard library.
+type Function = (Map, fn(f64) -> f64, fn(f32) -> f32);
+
+const FUNCTIONS: [Function; 8] = [
+    (Map::Exp, f64::exp, f32::exp),
+    (Map::Log, f64::ln, f32::ln),
+    (Map::Tanh, f64::tanh, f32::tanh),
+    (Map::Sigmoid, |x| 1.0 / (1.0 + (-x).exp()), |x| 1.0 / (1.0 + (-x).exp())),
+    (Map::Softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), |x| x.max(0.0) + (-x.abs()).exp().ln_1p()),
+    (Map::Sqrt, f64::sqrt, f32::sqrt),
+    (Map::Rsqrt, |x| 1.0 / x.sqrt(), |x| 1.0 / x.sqrt()),
+    (Map::Recip, |x| 1.0 / x, |x| 1.0 / x),
+];
+
+fn functions(criterion: &mut Criterion) {
+    for (m, in_f64, in_f32) in FUNCTIONS {
+        function::<f64>(criterion, m, in_f64);
+        function::<f32>(criterion, m, in_f32);
     }
 }
 
-fn arrays(c: &mut Criterion) {
-    let n = 75 * 28 * 28 * 64;
-    let (a, b, mut out) = (vec![1.0f32; n], vec![2.0f32; n], vec![0.0f32; n]);
-    let mut measure = |name: &str, arrays: usize, run: &dyn Fn(Isa, &mut [f32])| {
-        let mut group = c.benchmark_group(name);
-        group.throughput(Throughput::Bytes((arrays * n * size_of::<f32>()) as u64));
-        for isa in Isa::available() {
-            group.bench_function(BenchmarkId::from_parameter(isa), |b| b.iter(|| run(isa, &mut out)));
-        }
-    };
-    measure("add_scaled", 3, &|isa, out| add_scaled(isa, &a, 0.5, &b, out));
-    measure("axpy", 3, &|isa, out| axpy(isa, 0.5, &a, out));
-    measure("mul", 3, &|isa, out| mul(isa, &a, &b, out));
-    measure("scale", 2, &|isa, out| scale(isa, 0.5, &a, out));
+fn function<T: Real>(criterion: &mut Criterion, m: Map, std: fn(T) -> T) {
+    let mut group = criterion.benchmark_group(format!("map f{}", 8 * size_of::<T>()));
+    group.throughput(Throughput::Elements(LEN as u64));
+    let (mut x, mut out) = (numbers::<T>(LEN, 1), numbers::<T>(LEN, 2));
+    // Within (0, 3), where every function is defined.
+    x.iter_mut().for_each(|x| *x = (*x + T::from_f64(0.5)) * T::from_f64(3.0));
+    for isa in Isa::available() {
+        group.bench_function(BenchmarkId::new(isa.name(), format!("{m:?}")), |bench| {
+            bench.iter(|| map(isa, m, black_box(&x), &mut out));
+        });
+    }
+    group.bench_function(BenchmarkId::new("std", format!("{m:?}")), |bench| {
+        bench.iter(|| black_box(&x).iter().zip(out.iter_mut()).for_each(|(&x, out)| *out = std(x)));
+    });
 }
 
-criterion_group! {
-    name = benches;
-    config = Criterion::default().sample_size(20).measurement_time(std::time::Duration::from_millis(300))
-        .warm_up_time(std::time::Duration::from_millis(100)).without_plots();
-    targets = functions::<f32>, functions::<f64>, arrays
-}
+criterion_group! { name = benches; config = quick(); targets = functions }
 criterion_main!(benches);

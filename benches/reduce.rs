@@ -1,46 +1,58 @@
-//! Sums, per-channel kernels and pooling at the sizes of a batch of 75 images of 28 × 28 × 64: how near
-//! they come to the speed of memory.
+//! Kernels that wait for memory, at the size of a batch of 75 images of 28 × 28 × 64 (15 MB an array): sums, what
+//! batch normalisation is made of, pooling, and arrays added to arrays. Plain reading and copying stand beside
+//! them as the limit. Bytes are those of the arrays that a kernel reads and writes; what a kernel reads twice is
+//! counted twice.
+
+#[path = "common/numbers.rs"]
+mod numbers;
+#[path = "common/settings.rs"]
+mod settings;
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use maml_kernels::{
-    Isa, Pool, Real, Store, channel_covariance, channel_dot, channel_mean, dot, gather, pool_winners,
-    relu_pool_winners, repeat, scale_centered, scale_channels, scatter_add, sum, sum_axis,
+    Isa, Pool, Real, Store, add_scaled, axpy, channel_covariance, channel_dot, channel_mean, dot, gather, limit, mul,
+    pool_winners, relu_pool_winners, repeat, scale, scale_centered, scale_channels, scatter_add, sum, sum_axis,
 };
+use numbers::numbers;
+use settings::quick;
 
 const POOL: Pool = Pool { images: 75, height: 28, width: 28, channels: 64, window: 2, stride: 2 };
 
-fn numbers(n: usize) -> Vec<f32> {
-    let mut state = 1u32;
-    (0..n)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect()
-}
-
-fn measure(c: &mut Criterion, name: &str, isas: &[Isa], bytes: usize, mut run: impl FnMut(Isa)) {
-    let mut group = c.benchmark_group(name);
+fn measure(criterion: &mut Criterion, name: &str, isas: &[Isa], bytes: usize, mut run: impl FnMut(Isa)) {
+    let mut group = criterion.benchmark_group("reduce");
     group.throughput(Throughput::Bytes(bytes as u64));
     for &isa in isas {
-        group.bench_function(BenchmarkId::from_parameter(isa), |b| b.iter(|| run(isa)));
+        group.bench_function(BenchmarkId::new(isa.name(), name), |bench| bench.iter(|| run(isa)));
     }
 }
 
-fn reductions(c: &mut Criterion) {
+fn whole_arrays(criterion: &mut Criterion) {
     let (isas, n) = (Isa::available(), POOL.input_len());
-    let (a, b) = (numbers(n), numbers(n));
-    let mut out = vec![0.0; n];
-    let array = n * size_of::<f32>();
-    measure(c, "sum", &isas, array, |isa| _ = black_box(sum(isa, &a)));
-    measure(c, "dot", &isas, 2 * array, |isa| _ = black_box(dot(isa, &a, &b)));
+    let (a, b, mut out) = (numbers::<f32>(n, 1), numbers::<f32>(n, 2), numbers::<f32>(n, 3));
+    let mut run = |name: &str, arrays: usize, kernel: &mut dyn FnMut(Isa, &mut [f32])| {
+        measure(criterion, name, &isas, arrays * size_of_val(&*a), |isa| kernel(isa, &mut out));
+    };
+    run("limit: read", 1, &mut |isa, _| _ = black_box(limit::read(isa, &a)));
+    run("limit: copy", 2, &mut |isa, out| limit::copy(isa, &a, out));
+    run("sum", 1, &mut |isa, _| _ = black_box(sum(isa, &a)));
+    run("dot", 2, &mut |isa, _| _ = black_box(dot(isa, &a, &b)));
+    run("scale", 2, &mut |isa, out| scale(isa, 0.5, &a, out));
+    run("mul", 3, &mut |isa, out| mul(isa, &a, &b, out));
+    run("axpy", 3, &mut |isa, out| axpy(isa, 1e-3, &a, out));
+    run("add_scaled", 3, &mut |isa, out| add_scaled(isa, &a, 0.5, &b, out));
+}
+
+fn channels(criterion: &mut Criterion) {
+    let (isas, n) = (Isa::available(), POOL.input_len());
+    let (a, b, mut out) = (numbers::<f32>(n, 1), numbers::<f32>(n, 2), numbers::<f32>(n, 3));
     for channels in [32, 64] {
-        let (k, rows) = (numbers(channels), n / channels);
+        let (k, rows) = (numbers::<f32>(channels, 4), n / channels);
         let mut per_channel = vec![0.0; channels];
-        let mut run = |name: &str, arrays: usize, f: &mut dyn FnMut(Isa, &mut [f32])| {
-            measure(c, &format!("{name}/{channels}"), &isas, arrays * array, |isa| f(isa, &mut per_channel));
+        let mut run = |name: &str, arrays: usize, kernel: &mut dyn FnMut(Isa, &mut [f32])| {
+            let name = format!("{name} of {channels}");
+            measure(criterion, &name, &isas, arrays * size_of_val(&*a), |isa| kernel(isa, &mut per_channel));
         };
         run("sum_axis", 1, &mut |isa, s| sum_axis(isa, 1, rows, channels, &a, s));
         run("channel_mean", 1, &mut |isa, s| channel_mean(isa, &a, s));
@@ -48,40 +60,39 @@ fn reductions(c: &mut Criterion) {
         run("channel_variance", 1, &mut |isa, s| channel_covariance(isa, &a, &a, s));
         run("channel_covariance", 2, &mut |isa, s| channel_covariance(isa, &a, &b, s));
         run("scale_channels", 2, &mut |isa, _| scale_channels(isa, &a, &k, Store::Set, &mut out));
-        run("scale_channels_add", 3, &mut |isa, _| scale_channels(isa, &a, &k, Store::Add, &mut out));
+        run("scale_channels, added", 3, &mut |isa, _| scale_channels(isa, &a, &k, Store::Add, &mut out));
         run("scale_centered", 3, &mut |isa, _| scale_centered(isa, &a, &k, Store::Set, &mut out));
-        run("scale_centered_add", 4, &mut |isa, _| scale_centered(isa, &a, &k, Store::Add, &mut out));
+        run("scale_centered, added", 4, &mut |isa, _| scale_centered(isa, &a, &k, Store::Add, &mut out));
         run("repeat", 1, &mut |isa, _| repeat(isa, 1, rows, channels, &k, Store::Set, &mut out));
     }
-    let rows = n / 5;
-    let mut row_sums = numbers(rows);
-    measure(c, "row_sums_of_5", &isas, array, |isa| sum_axis(isa, rows, 5, 1, &a[..5 * rows], &mut row_sums));
-    measure(c, "repeat_5", &isas, array, |isa| repeat(isa, rows, 5, 1, &row_sums, Store::Set, &mut out[..5 * rows]));
+    // The scores of five classes.
+    let (rows, array) = (n / 5, size_of_val(&*a));
+    let mut row_sums = numbers::<f32>(rows, 5);
+    measure(criterion, "sums of 5", &isas, array, |isa| sum_axis(isa, rows, 5, 1, &a[..5 * rows], &mut row_sums));
+    measure(criterion, "repeat 5 times", &isas, array, |isa| {
+        repeat(isa, rows, 5, 1, &row_sums, Store::Set, &mut out[..5 * rows]);
+    });
 }
 
-fn pooling<T: Real>(c: &mut Criterion) {
-    let isas = Isa::available();
-    let x: Vec<T> = numbers(POOL.input_len()).iter().map(|&x| T::from_f64(x.into())).collect();
+fn pooling<T: Real>(criterion: &mut Criterion) {
+    let (isas, kind) = (Isa::available(), format!("f{}", 8 * size_of::<T>()));
+    let (x, mut gradient) = (numbers::<T>(POOL.input_len(), 1), numbers::<T>(POOL.input_len(), 2));
     let [center, slope, shift] = [[0.1; 64], [1.5; 64], [-0.5; 64]].map(|v| v.map(T::from_f64));
     let mut winners = vec![0; POOL.output_len()];
-    let mut pooled = vec![T::ZERO; winners.len()];
-    let mut gradient = vec![T::ZERO; x.len()];
-    let bits = 8 * size_of::<T>();
-    let bytes = size_of_val(&x[..]);
-    measure(c, &format!("pool_winners/f{bits}"), &isas, bytes, |isa| pool_winners(isa, &POOL, &x, &mut winners));
-    measure(c, &format!("relu_pool_winners/f{bits}"), &isas, bytes, |isa| {
+    let mut pooled = numbers::<T>(winners.len(), 3);
+    let bytes = size_of_val(&*x) + size_of_val(&*winners);
+    measure(criterion, &format!("pool_winners {kind}"), &isas, bytes, |isa| pool_winners(isa, &POOL, &x, &mut winners));
+    measure(criterion, &format!("relu_pool_winners {kind}"), &isas, bytes, |isa| {
         relu_pool_winners(isa, &POOL, &x, &center, &slope, &shift, &mut winners);
     });
-    let moved = winners.len() * (4 + size_of::<T>()) + bytes;
-    let one = &isas[..1];
-    measure(c, &format!("gather/f{bits}"), one, moved, |_| gather(&winners, &x, &mut pooled));
-    measure(c, &format!("scatter_add/f{bits}"), one, moved, |_| scatter_add(&winners, &pooled, &mut gradient));
+    let (one, bytes) = (&isas[..1], bytes + size_of_val(&*pooled));
+    measure(criterion, &format!("gather {kind}"), one, bytes, |_| gather(&winners, &x, &mut pooled));
+    measure(criterion, &format!("scatter_add {kind}"), one, bytes, |_| scatter_add(&winners, &pooled, &mut gradient));
 }
 
 criterion_group! {
     name = benches;
-    config = Criterion::default().sample_size(20).measurement_time(std::time::Duration::from_millis(300))
-        .warm_up_time(std::time::Duration::from_millis(100)).without_plots();
-    targets = reductions, pooling::<f32>, pooling::<f64>
+    config = quick();
+    targets = whole_arrays, channels, pooling::<f32>, pooling::<f64>
 }
 criterion_main!(benches);

@@ -8,17 +8,25 @@
 //! tables are Markdown.
 
 mod contest;
+#[path = "../common/layers.rs"]
+mod layers;
 mod memory;
+#[path = "../common/numbers.rs"]
+mod numbers;
+#[path = "../common/products.rs"]
+mod products;
+#[path = "../common/rivals.rs"]
 mod rivals;
-mod shapes;
 mod torch;
 
-use std::{cell::RefCell, hint::black_box};
+use std::{cell::RefCell, hint::black_box, iter};
 
 use clap::Parser;
 use contest::{Contender, medians};
-use maml_kernels::{Aligned, Conv, Isa, conv_input_gradient, conv_output, conv_weight_gradient, limit};
-use shapes::{LAYERS, PRODUCTS};
+use layers::LAYERS;
+use maml_kernels::{Conv, Isa, conv_input_gradient, conv_output, conv_weight_gradient, gemm, limit};
+use numbers::numbers;
+use products::PRODUCTS;
 use torch::Torch;
 
 #[derive(Parser)]
@@ -67,26 +75,23 @@ fn peak(isa: Isa) -> f64 {
 }
 
 fn gemm_table(isa: Isa, peak: f64, only: &str) {
-    let products = rivals::products(isa);
+    let ours: rivals::Gemm = Box::new(move |layout, [m, n, k], a, b, c| gemm(isa, layout, m, n, k, a, b, c));
+    let products: Vec<_> = iter::once((format!("ours {isa}"), ours)).chain(rivals::rivals()).collect();
     heading(&products.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), &[]);
     for s in &PRODUCTS {
-        let (size, line) = ([s.m, s.n, s.k], format!("{} {:?} {}×{}×{}", s.name, s.layout, s.m, s.k, s.n));
+        let (size, line) = ([s.m, s.n, s.k], s.to_string());
         if !line.contains(only) {
             continue;
         }
-        let (a, b) = (numbers(s.m * s.k, 1), numbers(s.k * s.n, 2));
-        let (a, b) = (&a.as_slice::<f32>()[..s.m * s.k], &b.as_slice::<f32>()[..s.k * s.n]);
+        let (a, b) = (&*numbers::<f32>(s.m * s.k, 1), &*numbers::<f32>(s.k * s.n, 2));
         let mut contenders: Vec<Contender> = products
             .iter()
             .map(|(_, product)| {
-                let mut c = numbers(s.m * s.n, 3);
-                let (length, layout) = (s.m * s.n, s.layout);
-                Contender::here(move || {
-                    product(layout, size, black_box(a), black_box(b), &mut c.as_mut_slice::<f32>()[..length]);
-                })
+                let (mut c, layout) = (numbers::<f32>(s.m * s.n, 3), s.layout);
+                Contender::here(move || product(layout, size, black_box(a), black_box(b), &mut c))
             })
             .collect();
-        row(&line, 2.0 * (s.m * s.n * s.k) as f64, peak, &medians(&mut contenders), &[]);
+        row(&line, s.flops() as f64, peak, &medians(&mut contenders), &[]);
     }
     println!();
 }
@@ -97,15 +102,14 @@ fn conv_table(isa: Isa, peak: f64, torch: Option<Torch>, only: &str) {
     let torch = torch.map(RefCell::new);
     let direct = format!("ours {}", isa.direct());
     heading(
-        &std::iter::once(direct.as_str()).chain(rival.iter().map(String::as_str)).collect::<Vec<_>>(),
+        &iter::once(direct.as_str()).chain(rival.iter().map(String::as_str)).collect::<Vec<_>>(),
         &[&format!("ours {isa}"), "% of limit"],
     );
     for (images, layer) in [25, 75].iter().flat_map(|&images| LAYERS.map(|layer| (images, layer))) {
-        let g = shapes::conv(layer, images);
+        let g = layers::conv(layer, images);
         for slot in ["output", "input", "weights"] {
-            // Nobody needs the gradient of an image.
             let line = format!("{slot} {}→{} @ {}×{} of {images}", g.c_in, g.c_out, g.height, g.width);
-            if (slot == "input" && g.c_in < 32) || !line.contains(only) {
+            if (slot == "input" && !layers::is_inner(&g)) || !line.contains(only) {
                 continue;
             }
             let mut contenders = vec![Contender::here(our_convolution(isa.direct(), slot, g))];
@@ -114,7 +118,7 @@ fn conv_table(isa: Isa, peak: f64, torch: Option<Torch>, only: &str) {
                 contenders
                     .push(Contender::elsewhere(move |repeats| torch.borrow_mut().seconds(slot, layout, &g, repeats)));
             }
-            let flops = 2.0 * (g.output_len() * 9 * g.c_in) as f64;
+            let flops = layers::flops(&g) as f64;
             // By Winograd's algorithm where that is chosen, in FLOPs of the direct sum with all of its padding.
             contenders.push(Contender::here(our_convolution(isa, slot, g)));
             let mut seconds = medians(&mut contenders);
@@ -127,30 +131,13 @@ fn conv_table(isa: Isa, peak: f64, torch: Option<Torch>, only: &str) {
 }
 
 fn our_convolution(isa: Isa, slot: &'static str, g: Conv) -> impl FnMut() {
-    let mut x = numbers(g.input_len(), 1);
-    let mut w = numbers(g.weight_len(), 2);
-    let mut y = numbers(g.output_len(), 3);
-    move || {
-        let x = &mut x.as_mut_slice::<f32>()[..g.input_len()];
-        let w = &mut w.as_mut_slice::<f32>()[..g.weight_len()];
-        let y = &mut y.as_mut_slice::<f32>()[..g.output_len()];
-        match slot {
-            "output" => conv_output(isa, &g, black_box(x), black_box(w), y),
-            "input" => conv_input_gradient(isa, &g, black_box(w), black_box(y), x),
-            _ => conv_weight_gradient(isa, &g, black_box(x), black_box(y), w),
-        }
+    let (mut x, mut w, mut y) =
+        (numbers::<f32>(g.input_len(), 1), numbers::<f32>(g.weight_len(), 2), numbers::<f32>(g.output_len(), 3));
+    move || match slot {
+        "output" => conv_output(isa, &g, black_box(&x), black_box(&w), &mut y),
+        "input" => conv_input_gradient(isa, &g, black_box(&w), black_box(&y), &mut x),
+        _ => conv_weight_gradient(isa, &g, black_box(&x), black_box(&y), &mut w),
     }
-}
-
-/// Numbers from (−1/2, 1/2) that look random.
-fn numbers(len: usize, seed: u32) -> Aligned {
-    let mut memory = Aligned::zeroed(len * 4);
-    let mut state = seed.wrapping_mul(2_654_435_761);
-    for x in memory.as_mut_slice::<f32>() {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        *x = (state >> 8) as f32 / (1 << 24) as f32 - 0.5;
-    }
-    memory
 }
 
 fn heading(contenders: &[&str], more: &[&str]) {

@@ -3,13 +3,13 @@
 use std::hint::black_box;
 
 use maml_kernels::{
-    Aligned, Isa, Map, Pool, Store, add_scaled, axpy, channel_covariance, channel_dot, channel_mean, dot, limit, map,
+    Isa, Map, Pool, Store, add_scaled, axpy, channel_covariance, channel_dot, channel_mean, dot, limit, map,
     pool_winners, relu_pool_winners, scale, scale_centered, scale_channels, sum,
 };
 
 use crate::{
     contest::{Contender, medians},
-    numbers,
+    numbers::numbers,
 };
 
 const CHANNELS: usize = 64;
@@ -38,40 +38,40 @@ impl Arrays<'_> {
 /// A kernel with the number of arrays that it reads and writes.
 struct Kernel {
     name: &'static str,
-    arrays: [usize; 2],
+    arrays: [f64; 2],
     run: fn(&mut Arrays),
 }
 
-const fn kernel(name: &'static str, arrays: [usize; 2], run: fn(&mut Arrays)) -> Kernel {
+const fn kernel(name: &'static str, arrays: [f64; 2], run: fn(&mut Arrays)) -> Kernel {
     Kernel { name, arrays, run }
 }
 
 const KERNELS: [Kernel; 18] = [
-    kernel("sum", [1, 0], |x| {
+    kernel("sum", [1.0, 0.0], |x| {
         black_box(sum(x.isa, x.a));
     }),
-    kernel("dot", [2, 0], |x| {
+    kernel("dot", [2.0, 0.0], |x| {
         black_box(dot(x.isa, x.a, x.b));
     }),
-    kernel("channel_mean", [1, 0], |x| channel_mean(x.isa, x.a, x.channel)),
-    kernel("channel_covariance", [2, 0], |x| channel_covariance(x.isa, x.a, x.b, x.channel)),
-    kernel("channel_dot", [2, 0], |x| channel_dot(x.isa, x.a, x.b, x.channel)),
-    kernel("scale", [1, 1], |x| scale(x.isa, 0.5, x.a, x.out)),
-    kernel("axpy", [2, 1], |x| axpy(x.isa, 1e-3, x.a, x.out)),
-    kernel("add_scaled", [2, 1], |x| add_scaled(x.isa, x.a, 0.5, x.b, x.out)),
-    kernel("scale_channels", [1, 1], |x| scale_channels(x.isa, x.a, x.channel, Store::Set, x.out)),
+    kernel("channel_mean", [1.0, 0.0], |x| channel_mean(x.isa, x.a, x.channel)),
+    kernel("channel_covariance", [2.0, 0.0], |x| channel_covariance(x.isa, x.a, x.b, x.channel)),
+    kernel("channel_dot", [2.0, 0.0], |x| channel_dot(x.isa, x.a, x.b, x.channel)),
+    kernel("scale", [1.0, 1.0], |x| scale(x.isa, 0.5, x.a, x.out)),
+    kernel("axpy", [2.0, 1.0], |x| axpy(x.isa, 1e-3, x.a, x.out)),
+    kernel("add_scaled", [2.0, 1.0], |x| add_scaled(x.isa, x.a, 0.5, x.b, x.out)),
+    kernel("scale_channels", [1.0, 1.0], |x| scale_channels(x.isa, x.a, x.channel, Store::Set, x.out)),
     // For the mean, and for what is left when it is taken off.
-    kernel("scale_centered", [2, 1], |x| scale_centered(x.isa, x.a, x.channel, Store::Set, x.out)),
-    kernel("pool_winners", [1, 0], |x| pool_winners(x.isa, &x.pool(), x.a, x.winners)),
-    kernel("relu_pool_winners", [1, 0], |x| {
+    kernel("scale_centered", [2.0, 1.0], |x| scale_centered(x.isa, x.a, x.channel, Store::Set, x.out)),
+    kernel("pool_winners", [1.0, 0.25], |x| pool_winners(x.isa, &x.pool(), x.a, x.winners)),
+    kernel("relu_pool_winners", [1.0, 0.25], |x| {
         relu_pool_winners(x.isa, &x.pool(), x.a, x.channel, x.channel, x.channel, x.winners);
     }),
-    kernel("exp", [1, 1], |x| map(x.isa, Map::Exp, x.a, x.out)),
-    kernel("log", [1, 1], |x| map(x.isa, Map::Log, x.a, x.out)),
-    kernel("tanh", [1, 1], |x| map(x.isa, Map::Tanh, x.a, x.out)),
-    kernel("softplus", [1, 1], |x| map(x.isa, Map::Softplus, x.a, x.out)),
-    kernel("sigmoid", [1, 1], |x| map(x.isa, Map::Sigmoid, x.a, x.out)),
-    kernel("rsqrt", [1, 1], |x| map(x.isa, Map::Rsqrt, x.a, x.out)),
+    kernel("exp", [1.0, 1.0], |x| map(x.isa, Map::Exp, x.a, x.out)),
+    kernel("log", [1.0, 1.0], |x| map(x.isa, Map::Log, x.a, x.out)),
+    kernel("tanh", [1.0, 1.0], |x| map(x.isa, Map::Tanh, x.a, x.out)),
+    kernel("softplus", [1.0, 1.0], |x| map(x.isa, Map::Softplus, x.a, x.out)),
+    kernel("sigmoid", [1.0, 1.0], |x| map(x.isa, Map::Sigmoid, x.a, x.out)),
+    kernel("rsqrt", [1.0, 1.0], |x| map(x.isa, Map::Rsqrt, x.a, x.out)),
 ];
 
 /// GB/s of every kernel in every level, and its share of what reading (or, if it writes, copying) reaches there.
@@ -89,35 +89,25 @@ pub(crate) fn table(isa: Isa, only: &str) {
 fn cell(isa: Isa, kernel: &Kernel, bytes: usize) -> String {
     let [reads, writes] = kernel.arrays;
     // Some kernels write what they read.
-    let arrays = (reads + writes).min(3);
+    let arrays = ((reads + writes) as usize).min(3);
     let len = (bytes / 4 / arrays / IMAGE).max(1) * IMAGE;
-    let [a, b, mut out] = [1, 2, 3].map(|seed| numbers(len, seed));
+    let [mut a, b, mut out] = [1, 2, 3].map(|seed| numbers::<f32>(len, seed));
     let (mut winners, mut channel) = (vec![0; len / 4], vec![0.5; CHANNELS]);
     // Logarithms and roots want positive numbers.
-    let positive: Vec<f32> = a.as_slice::<f32>()[..len].iter().map(|x| x + 1.0).collect();
-    let mut a = a;
-    a.as_mut_slice::<f32>()[..len].copy_from_slice(&positive);
-    let mut limit_out = Aligned::zeroed(4 * len * arrays);
-    let limit_in = numbers(len * arrays, 4);
-    let mut x = Arrays {
-        isa,
-        a: &a.as_slice::<f32>()[..len],
-        b: &b.as_slice::<f32>()[..len],
-        out: &mut out.as_mut_slice::<f32>()[..len],
-        winners: &mut winners,
-        channel: &mut channel,
-    };
+    a.iter_mut().for_each(|a| *a += 1.0);
     // The limit moves as many bytes as the kernel, in as much memory.
-    let all = len * arrays;
-    let limit = move || match writes {
-        0 => {
-            black_box(limit::read(isa, &limit_in.as_slice::<f32>()[..all]));
+    let (limit_in, mut limit_out) = (numbers::<f32>(len * arrays, 4), numbers::<f32>(len * arrays / 2, 5));
+    let mut x = Arrays { isa, a: &a, b: &b, out: &mut out, winners: &mut winners, channel: &mut channel };
+    let copies = writes >= 1.0;
+    let limit = || {
+        if copies {
+            limit::copy(isa, &limit_in[..limit_out.len()], &mut limit_out);
+        } else {
+            black_box(limit::read(isa, &limit_in));
         }
-        _ => limit::copy(isa, &limit_in.as_slice::<f32>()[..all / 2], &mut limit_out.as_mut_slice::<f32>()[..all / 2]),
     };
     let seconds = medians(&mut [Contender::here(|| (kernel.run)(&mut x)), Contender::here(limit)]);
-    let moved = ((reads + writes) * 4 * len) as f64;
-    let limit_moved = (if writes == 0 { all } else { all / 2 * 2 } * 4) as f64;
-    let (ours, limit) = (moved / seconds[0], limit_moved / seconds[1]);
+    let ours = (reads + writes) * (4 * len) as f64 / seconds[0];
+    let limit = (4 * len * arrays) as f64 / seconds[1];
     format!("{:.0} | {:.0}", ours / 1e9, 100.0 * ours / limit)
 }

@@ -21,6 +21,17 @@ pub enum Layout {
     TN,
 }
 
+impl Layout {
+    /// A\[m, k\] and B\[k, n\] as views of what is stored, for [`gemm_strided`] and [`gemm_parallel`].
+    pub fn views<'a, T>(self, [m, n, k]: [usize; 3], a: &'a [T], b: &'a [T]) -> [Strided<'a, T>; 2] {
+        let plain = |data, row| Strided { data, row, column: 1 };
+        [
+            if self == Layout::TN { plain(a, m).transposed() } else { plain(a, k) },
+            if self == Layout::NT { plain(b, k).transposed() } else { plain(b, n) },
+        ]
+    }
+}
+
 /// A matrix that lies in a slice: element (i, j) at i·row + j·column.
 #[derive(Clone, Copy, Debug)]
 pub struct Strided<'a, T> {
@@ -66,9 +77,7 @@ impl<'a, T> Strided<'a, T> {
 #[track_caller]
 pub fn gemm<T: Real>(isa: Isa, layout: Layout, m: usize, n: usize, k: usize, a: &[T], b: &[T], c: &mut [T]) {
     assert_eq!((a.len(), b.len(), c.len()), (m * k, k * n, m * n), "gemm {layout:?} {m}x{n}x{k}: lengths of a, b, c");
-    let plain = |data, row| Strided { data, row, column: 1 };
-    let a = if layout == Layout::TN { plain(a, m).transposed() } else { plain(a, k) };
-    let b = if layout == Layout::NT { plain(b, k).transposed() } else { plain(b, n) };
+    let [a, b] = layout.views([m, n, k], a, b);
     gemm_strided(isa, [m, n, k], a, b, c, n);
 }
 

@@ -46,6 +46,10 @@ impl<T: Real, const RELU: bool> Kernel<T> for Winners<'_, T, RELU> {
     }
 }
 
+/// Numbers between what is compared and what is asked for from afar: the order of the windows is too
+/// restless for the prefetchers of the processor.
+const AHEAD: usize = 2048;
+
 /// The winners of one row of windows by vectors over the channels. Returns whether they hold: a
 /// NaN (or ∞ − ∞) among the values makes comparisons unreliable, and the row must be done again.
 #[inline(always)]
@@ -109,6 +113,7 @@ fn strip_winners<T: Real, S: Simd<T>, const RELU: bool, const U: usize>(
                 let here = simd.splat_integer(offset as u32);
                 let x = &x[first + offset..][..n];
                 for u in 0..U {
+                    simd.prefetch(x.as_ptr().wrapping_add(u * S::LANES + AHEAD));
                     let mut v = load_some(simd, &x[u * S::LANES..]);
                     if RELU {
                         v = simd.mul_add(slope[u], simd.sub(v, center[u]), shift[u]);

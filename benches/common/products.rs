@@ -1,6 +1,8 @@
-//! The shapes that are timed: squares, and the products and convolutions of few-shot nets.
+//! The products that are timed: squares, and those of few-shot nets.
 
-use maml_kernels::{Conv, Layout};
+use std::fmt;
+
+use maml_kernels::Layout;
 
 /// A named product C\[m, n\] = op(A) op(B) over k.
 pub(crate) struct Shape {
@@ -13,6 +15,20 @@ pub(crate) struct Shape {
 
 const fn shape(name: &'static str, layout: Layout, [m, k, n]: [usize; 3]) -> Shape {
     Shape { name, layout, m, n, k }
+}
+
+impl Shape {
+    /// A product and a sum for each of m·n·k terms.
+    pub(crate) fn flops(&self) -> u64 {
+        2 * (self.m * self.n * self.k) as u64
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self { name, layout, m, n, k } = self;
+        write!(f, "{name} {layout:?} {m}×{k}×{n}")
+    }
 }
 
 /// Products by im2col of a batch of 25 images (conv4 with 64 filters on 28 × 28, with 32 on 32 × 32), of
@@ -49,13 +65,3 @@ pub(crate) const PRODUCTS: [Shape; 30] = [
     shape("student weights", Layout::TN, [20, 500, 64]),
     shape("student", Layout::NN, [1000, 20, 64]),
 ];
-
-/// (channels in, channels out, side of the image), for kernels of 3 × 3, stride 1, padding 1: the layers of
-/// conv4 with 64 filters on Omniglot and with 32 on CIFAR.
-pub(crate) const LAYERS: [(usize, usize, usize); 8] =
-    [(1, 64, 28), (64, 64, 14), (64, 64, 7), (64, 64, 3), (3, 32, 32), (32, 32, 16), (32, 32, 8), (32, 32, 4)];
-
-/// One such layer on a batch.
-pub(crate) fn conv((c_in, c_out, side): (usize, usize, usize), images: usize) -> Conv {
-    Conv { images, height: side, width: side, c_in, c_out, kernel_height: 3, kernel_width: 3, stride: 1, padding: 1 }
-}

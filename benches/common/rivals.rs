@@ -1,30 +1,26 @@
 //! Other people's matrix products behind one face. The crates take raw pointers, and the C library is
 //! loaded at run time, so this is the one file outside the kernels with `unsafe` in it.
 
-use maml_kernels::Isa;
-use maml_kernels::{Layout, gemm as ours};
+use maml_kernels::Layout;
 
 /// C = op(A) op(B), row-major, by the sizes (m, n, k).
 pub(crate) type Gemm = Box<dyn Fn(Layout, [usize; 3], &[f32], &[f32], &mut [f32])>;
 
-/// Every product that is there: ours first, then the crates `gemm` and `matrixmultiply`, and with the feature
-/// `rivals` the crate `faer` and OpenBLAS, if the system has it.
-pub(crate) fn products(isa: Isa) -> Vec<(String, Gemm)> {
-    let crates: [(String, Gemm); 3] = [
-        (format!("ours {isa}"), Box::new(move |layout, [m, n, k], a, b, c| ours(isa, layout, m, n, k, a, b, c))),
-        ("gemm".into(), Box::new(gemm_crate)),
-        ("matrixmultiply".into(), Box::new(matrixmultiply_crate)),
-    ];
-    crates.into_iter().chain(optional_products()).collect()
+/// Every rival that is there: the crates `gemm` and `matrixmultiply`, and with the feature `rivals` the crate
+/// `faer` and OpenBLAS, if the system has it.
+pub(crate) fn rivals() -> Vec<(String, Gemm)> {
+    let crates: [(String, Gemm); 2] =
+        [("gemm".into(), Box::new(gemm_crate)), ("matrixmultiply".into(), Box::new(matrixmultiply_crate))];
+    crates.into_iter().chain(optional_rivals()).collect()
 }
 
 #[cfg(not(feature = "rivals"))]
-fn optional_products() -> Vec<(String, Gemm)> {
+fn optional_rivals() -> Vec<(String, Gemm)> {
     vec![]
 }
 
 #[cfg(feature = "rivals")]
-fn optional_products() -> Vec<(String, Gemm)> {
+fn optional_rivals() -> Vec<(String, Gemm)> {
     let mut all: Vec<(String, Gemm)> = vec![("faer".into(), Box::new(faer_crate))];
     match openblas::load() {
         Ok(product) => all.push(("OpenBLAS".into(), product)),
@@ -34,13 +30,8 @@ fn optional_products() -> Vec<(String, Gemm)> {
 }
 
 /// Strides (of a row, of a column) of op(A) and op(B).
-fn strides(layout: Layout, [m, n, k]: [usize; 3]) -> [[isize; 2]; 2] {
-    let (m, n, k) = (m as isize, n as isize, k as isize);
-    match layout {
-        Layout::NN => [[k, 1], [n, 1]],
-        Layout::NT => [[k, 1], [1, k]],
-        Layout::TN => [[1, m], [n, 1]],
-    }
+fn strides(layout: Layout, size: [usize; 3]) -> [[isize; 2]; 2] {
+    layout.views::<f32>(size, &[], &[]).map(|view| [view.row as isize, view.column as isize])
 }
 
 fn check([m, n, k]: [usize; 3], a: &[f32], b: &[f32], c: &[f32]) {
