@@ -73,7 +73,7 @@ impl<'a, T> Strided<'a, T> {
 
 /// C = op(A) op(B), row-major. Panics if a slice's length is not that of its matrix.
 ///
-/// Every element is the sum over blocks of 256 products, both in the order of k.
+/// Every element is the sum over equal blocks of about 256 products (up to 383), both in the order of k.
 #[track_caller]
 pub fn gemm<T: Real>(isa: Isa, layout: Layout, m: usize, n: usize, k: usize, a: &[T], b: &[T], c: &mut [T]) {
     assert_eq!((a.len(), b.len(), c.len()), (m * k, k * n, m * n), "gemm {layout:?} {m}x{n}x{k}: lengths of a, b, c");

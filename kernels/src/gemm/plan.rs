@@ -12,13 +12,25 @@ use crate::{
     },
 };
 
-/// Depth of a block. The rows of A in a tile, 14 · KC · 4 B = 14 KiB (f64: 28 KiB), stay in L1 while the strips
-/// of B pass.
+/// Depth of a block, about: see [`depth`]. The rows of A in a tile, 14 · KC · 4 B = 14 KiB (f64: 28 KiB), stay in L1
+/// while the strips of B pass.
 const KC: usize = 256;
 /// Bytes of a block of B, KC rows of 512 columns in f32: it stays in L2 (1 MiB) while all rows of A pass.
 const B_BYTES: usize = 512 << 10;
 /// Rows of A that are copied at a time, whole tiles of 14 and of 6: 84 · KC · 4 B = 84 KiB, in L2 beside B.
 const MC: usize = 84;
+
+/// Columns of C from which on a copy of A costs less than the tiles gain by it, and rows of C for a copy of B:
+/// an element that is copied costs as much as 6 to 12 vector operations, and is used in as many as these.
+const REPAYS_A: usize = 128;
+const REPAYS_B: usize = 42;
+
+const L1_LINE: usize = 64;
+/// Bytes in one way of L1, with its 64 lines: addresses so far apart meet in one set.
+const L1_WAY: usize = 4096;
+/// Ways of L1 for the rows of A in a tile. The last one is for B.
+const L1_WAYS_FOR_A: usize = 7;
+const L2_BYTES: usize = 1 << 20;
 
 /// How a product is computed: what is copied, and in which blocks.
 pub(super) struct Plan {
@@ -41,14 +53,13 @@ impl Plan {
         let cost = |m, n, b| cost(&tile, has_narrow, m, n, b);
         let turned = cost(n, m, a.transposed()) + TRANSPOSED_RESULT / (k as f64) < 0.98 * cost(m, n, b);
         let ([m, n], a, b) = if turned { ([n, m], b.transposed(), a.transposed()) } else { ([m, n], a, b) };
-        let (kc, bytes) = (KC.min(k), size_of::<T>());
+        let (kc, bytes) = (depth(k), size_of::<T>());
         let nc = (B_BYTES / bytes / kc).min(n).next_multiple_of(tile.columns);
         Self {
             turned,
             size: [m, n, k],
-            // Rows that begin a multiple of a page apart meet in few sets of the cache.
-            pack_a: n >= 4 * tile.columns && m * k * bytes > (64 << 10) && (a.row != 1 || a.column * bytes > 1024),
-            pack_b: b.column != 1 || (m >= 3 * tile.rows && k * n * bytes > (128 << 10) && n > 2 * tile.columns),
+            pack_a: n >= REPAYS_A && (m * k * bytes > L2_BYTES || unfit_for_l1(&tile, kc, a)),
+            pack_b: b.column != 1 || (n > 2 * tile.columns && m >= REPAYS_B && restless(&tile, m, kc, b)),
             nc,
             tile,
             has_narrow,
@@ -58,7 +69,7 @@ impl Plan {
     /// Elements of the panels of A and B and of Cᵀ.
     pub(super) fn scratch(&self) -> [usize; 3] {
         let [m, n, k] = self.size;
-        let kc = KC.min(k);
+        let kc = depth(k);
         let rows = MC.min(m).next_multiple_of(self.tile.rows);
         [
             if self.pack_a { rows * (kc + A_GAP) } else { 0 },
@@ -79,7 +90,7 @@ impl Plan {
     ) {
         let [m, n, k] = self.size;
         for (jc, nc) in blocks(n, self.nc) {
-            for (pc, kc) in blocks(k, KC) {
+            for (pc, kc) in blocks(k, depth(k)) {
                 let store = if pc == 0 { Store::Set } else { Store::Add };
                 let panel = self.pack_b.then_some(&mut *panel_b);
                 let b = strips(isa, b.from(pc, jc), kc, nc, self.tile.columns, panel);
@@ -103,6 +114,33 @@ impl Plan {
             }
         }
     }
+}
+
+/// Depth of the blocks of a sum over k: equal parts, as near to [`KC`] as can be. A short block would read and write
+/// all of C for little.
+fn depth(k: usize) -> usize {
+    k.div_ceil(((k + KC / 2) / KC).max(1))
+}
+
+/// Whether the part of A that a tile needs, read again for every strip of B, has no room in L1 where it is.
+fn unfit_for_l1<T>(tile: &Tile, kc: usize, a: Strided<'_, T>) -> bool {
+    let bytes = size_of::<T>();
+    let (count, run, stride) = match a {
+        Strided { column: 1, row, .. } => (tile.rows, kc * bytes, row * bytes),
+        Strided { row: 1, column, .. } => (kc, tile.rows * bytes, column * bytes),
+        _ => return true,
+    };
+    // Of as many sets as lie between the beginnings of two runs, at best, a run fills some.
+    let power_of_two = (stride | L1_WAY) & (stride | L1_WAY).wrapping_neg();
+    let (lines, apart) = (run.div_ceil(L1_LINE), power_of_two.div_ceil(L1_LINE));
+    let sets = L1_WAY / L1_LINE / apart * lines.min(apart);
+    count * lines > L1_WAYS_FOR_A * sets
+}
+
+/// Whether the strips of B are better read from a copy. In place, every step of k is in another place, for which
+/// the prefetchers and address translation must be ready again in each of the passes over B. Measured.
+fn restless<T>(tile: &Tile, m: usize, kc: usize, b: Strided<'_, T>) -> bool {
+    kc > 48 && m * b.row / tile.rows * size_of::<T>() > (32 << 10)
 }
 
 /// Vector operations of a transposing copy, per element and in units of those that multiply and add a vector: measured.
