@@ -13,7 +13,9 @@ thread_local! {
 pub(crate) fn with_scratch<T: Real, R, const N: usize>(lens: [usize; N], work: impl FnOnce([&mut [T]; N]) -> R) -> R {
     let whole_lines = |len: usize| len.next_multiple_of(64 / size_of::<T>());
     let bytes = lens.iter().map(|&len| whole_lines(len)).sum::<usize>() * size_of::<T>();
-    let mut memory = SCRATCH.with_borrow_mut(Vec::pop).unwrap_or_default();
+    // Small products need none, and should not pay for it.
+    let pop = || SCRATCH.with_borrow_mut(Vec::pop);
+    let mut memory = (bytes > 0).then(pop).flatten().unwrap_or_default();
     if memory.bytes() < bytes {
         memory = Aligned::zeroed(bytes);
     }
@@ -25,6 +27,8 @@ pub(crate) fn with_scratch<T: Real, R, const N: usize>(lens: [usize; N], work: i
     });
     let result = work(blocks);
     // Calls within calls find their memory again: the last block to come back is the first to go out.
-    SCRATCH.with_borrow_mut(|blocks| blocks.push(memory));
+    if bytes > 0 {
+        SCRATCH.with_borrow_mut(|blocks| blocks.push(memory));
+    }
     result
 }

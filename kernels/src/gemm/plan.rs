@@ -1,6 +1,6 @@
 //! What of a product is copied, and in which blocks it is computed.
 
-use core::marker::PhantomData;
+use core::{iter, marker::PhantomData};
 
 use super::{Strided, pack};
 use crate::{
@@ -15,8 +15,8 @@ use crate::{
 /// Depth of a block, about: see [`depth`]. The rows of A in a tile, 14 · KC · 4 B = 14 KiB (f64: 28 KiB), stay in L1
 /// while the strips of B pass.
 const KC: usize = 256;
-/// Bytes of a block of B, KC rows of 512 columns in f32: it stays in L2 (1 MiB) while all rows of A pass.
-const B_BYTES: usize = 512 << 10;
+/// Bytes of a block of B, KC rows of 768 columns in f32: it stays in L2 (1 MiB) while all rows of A pass.
+const B_BYTES: usize = 768 << 10;
 /// Rows of A that are copied at a time, whole tiles of 14 and of 6: 84 · KC · 4 B = 84 KiB, in L2 beside B.
 const MC: usize = 84;
 
@@ -51,7 +51,9 @@ impl Plan {
         let tile = dispatch(isa, TileShape(PhantomData::<T>));
         let has_narrow = isa.narrow() != isa;
         let cost = |m, n, b| cost(&tile, has_narrow, m, n, b);
-        let turned = cost(n, m, a.transposed()) + TRANSPOSED_RESULT / (k as f64) < 0.98 * cost(m, n, b);
+        // Full vectors and no copy cannot be bettered.
+        let straight = b.column == 1 && n.is_multiple_of(tile.columns / 2);
+        let turned = !straight && cost(n, m, a.transposed()) + TRANSPOSED_RESULT / (k as f64) < 0.98 * cost(m, n, b);
         let ([m, n], a, b) = if turned { ([n, m], b.transposed(), a.transposed()) } else { ([m, n], a, b) };
         let (kc, bytes) = (depth(k), size_of::<T>());
         let nc = (B_BYTES / bytes / kc).min(n).next_multiple_of(tile.columns);
@@ -217,5 +219,10 @@ fn strips<'a, T: Real>(
 
 /// (start, length) of the pieces of `0..n` with `step` elements each, the last one shorter.
 fn blocks(n: usize, step: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..n).step_by(step).map(move |start| (start, step.min(n - start)))
+    let mut start = 0;
+    iter::from_fn(move || {
+        let block = (start, step.min(n - start));
+        start += block.1;
+        (block.1 > 0).then_some(block)
+    })
 }

@@ -12,10 +12,12 @@ impl Grid {
     pub(crate) fn line(count: usize, stride: usize) -> Self {
         Self { count: [1, 1, count], stride: [0, 0, stride] }
     }
+    #[inline(always)]
     pub(crate) fn len(&self) -> usize {
         self.count.iter().product()
     }
     /// The largest of the first `len` offsets; `usize::MAX` stands for all that is larger.
+    #[inline(always)]
     pub(super) fn reach(&self, len: usize) -> usize {
         // Offsets grow with every digit, so the last digits decide; a shorter walk on one line ends earlier.
         let last = if self.count[0] == 1 && self.count[1] == 1 {

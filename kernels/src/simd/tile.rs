@@ -170,6 +170,7 @@ struct Steps {
 }
 
 impl Steps {
+    #[inline(always)]
     fn new(mut columns: Grid, mut row: [usize; 3]) -> Self {
         // The last line must have two steps: digits that never turn are moved to the front.
         while columns.count[2] == 1 && columns.count != [1; 3] {
@@ -232,6 +233,7 @@ impl<T: Real> Product<'_, T> {
 
     /// Everything that the tiles read and write lies inside the slices. The offset of an element is
     /// increasing in each of its indices, so the last element of each matrix decides.
+    #[inline(always)]
     fn check(&self, m: usize, width: usize) {
         assert!(m <= self.a.rows.len() && self.b.strip >= width, "sizes of a product");
         let columns = self.a.columns;
