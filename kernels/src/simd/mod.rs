@@ -112,6 +112,25 @@ pub trait Simd<T: Real>: Copy {
             sums[n] = self.mul_add(x, v[n], sums[n]);
         }
     }
+    /// [`Self::mul_add_row`] for two elements of a row, one after the other, with one look at the table: a tile of one
+    /// vector has an address to load for every multiply-add, and waits for loads.
+    /// # Safety
+    /// As there, for both elements.
+    #[inline(always)]
+    unsafe fn mul_add_row_twice<const ROW: usize>(
+        self,
+        rows: *const *const T,
+        at: [usize; 2],
+        v: [Self::V; 2],
+        sum: &mut Self::V,
+    ) {
+        let mut sums = [*sum];
+        for i in 0..2 {
+            // SAFETY: passed on.
+            unsafe { self.mul_add_row::<ROW, 1>(rows, at[i], &[v[i]], &mut sums) };
+        }
+        *sum = sums[0];
+    }
     /// `store_ptr`, made so that many of them together do not hold up multiply-adds.
     /// # Safety
     /// `LANES` elements can be written at `out`.

@@ -346,16 +346,31 @@ impl<T: Real> Product<'_, T> {
         // Every step but the last one of the last line. Loops that test at their end keep the sums in registers.
         let column = loop {
             let (mut column, mut left) = (line, inner - usize::from(lines == 1));
-            loop {
-                let v = load(b);
-                // SAFETY: row `r` plus this column is inside A; B has one row for every column, of
-                // which `width` elements from here are inside.
-                unsafe { rows!(|ROW| { simd.mul_add_row::<ROW, N>(rows.a.as_ptr(), column, &v, &mut sums[ROW]) }) };
-                column = column.wrapping_add(step_a[2]);
-                b = b.wrapping_add(step_b[2]);
-                left -= 1;
-                if left == 0 {
-                    break;
+            while N == 1 && left >= 2 {
+                let (next, v) = (column.wrapping_add(step_a[2]), [load(b)[0], load(b.wrapping_add(step_b[2]))[0]]);
+                // SAFETY: as below, for two steps.
+                unsafe {
+                    rows!(|ROW| {
+                        simd.mul_add_row_twice::<ROW>(rows.a.as_ptr(), [column, next], v, &mut sums[ROW][0])
+                    });
+                }
+                column = next.wrapping_add(step_a[2]);
+                b = b.wrapping_add(step_b[2].wrapping_mul(2));
+                left -= 2;
+            }
+            // There is at least one step, if none went in pairs.
+            if N != 1 || left > 0 {
+                loop {
+                    let v = load(b);
+                    // SAFETY: row `r` plus this column is inside A; B has one row for every column, of
+                    // which `width` elements from here are inside.
+                    unsafe { rows!(|ROW| { simd.mul_add_row::<ROW, N>(rows.a.as_ptr(), column, &v, &mut sums[ROW]) }) };
+                    column = column.wrapping_add(step_a[2]);
+                    b = b.wrapping_add(step_b[2]);
+                    left -= 1;
+                    if left == 0 {
+                        break;
+                    }
                 }
             }
             lines -= 1;

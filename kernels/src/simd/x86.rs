@@ -141,7 +141,7 @@ mul_add_row!(mul_add_row_ps, f32, __m512, "dword ptr [{x} + 4*{at}]{{1to16}}", "
 mul_add_row!(mul_add_row_pd, f64, __m512d, "qword ptr [{x} + 8*{at}]{{1to8}}", "vfmadd231pd");
 
 macro_rules! mul_add_row_avx2 {
-    ($name:ident, $t:ty, $v:ty, $broadcast:literal, $fma:literal) => {
+    ($name:ident, $pair:ident, $t:ty, $v:ty, $broadcast:literal, $fma:literal) => {
         /// The same with an instruction for the broadcast.
         ///
         /// # Safety
@@ -154,7 +154,7 @@ macro_rules! mul_add_row_avx2 {
                 match (v, sums) {
                     (&[v0, v1], [s0, s1]) => core::arch::asm!(
                         "mov {x}, qword ptr [{rows} + {row}]",
-                        $broadcast,
+                        concat!($broadcast, "{at}]"),
                         concat!($fma, " {s0}, {v0}, {t}"),
                         concat!($fma, " {s1}, {v1}, {t}"),
                         rows = in(reg) rows, row = const ROW * 8, at = in(reg) at, x = out(reg) _,
@@ -164,7 +164,7 @@ macro_rules! mul_add_row_avx2 {
                     ),
                     (&[v0], [s0]) => core::arch::asm!(
                         "mov {x}, qword ptr [{rows} + {row}]",
-                        $broadcast,
+                        concat!($broadcast, "{at}]"),
                         concat!($fma, " {s0}, {v0}, {t}"),
                         rows = in(reg) rows, row = const ROW * 8, at = in(reg) at, x = out(reg) _,
                         v0 = in(ymm_reg) v0, t = out(ymm_reg) _, s0 = inout(ymm_reg) *s0,
@@ -174,10 +174,46 @@ macro_rules! mul_add_row_avx2 {
                 }
             }
         }
+
+        /// See [`Simd::mul_add_row_twice`].
+        ///
+        /// # Safety
+        /// As there.
+        #[inline]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn $pair<const ROW: usize>(rows: *const *const $t, at: [usize; 2], v: [$v; 2], sum: &mut $v) {
+            // SAFETY: the caller promises that the table has this row and that its elements can be read.
+            unsafe {
+                core::arch::asm!(
+                    "mov {x}, qword ptr [{rows} + {row}]",
+                    concat!($broadcast, "{at}]"),
+                    concat!($fma, " {s}, {v0}, {t}"),
+                    concat!($broadcast, "{at1}]"),
+                    concat!($fma, " {s}, {v1}, {t}"),
+                    rows = in(reg) rows, row = const ROW * 8, at = in(reg) at[0], at1 = in(reg) at[1], x = out(reg) _,
+                    v0 = in(ymm_reg) v[0], v1 = in(ymm_reg) v[1], t = out(ymm_reg) _, s = inout(ymm_reg) *sum,
+                    options(pure, readonly, nostack, preserves_flags)
+                );
+            }
+        }
     };
 }
-mul_add_row_avx2!(mul_add_row_avx2_ps, f32, __m256, "vbroadcastss {t}, dword ptr [{x} + 4*{at}]", "vfmadd231ps");
-mul_add_row_avx2!(mul_add_row_avx2_pd, f64, __m256d, "vbroadcastsd {t}, qword ptr [{x} + 8*{at}]", "vfmadd231pd");
+mul_add_row_avx2!(
+    mul_add_row_avx2_ps,
+    mul_add_row_twice_avx2_ps,
+    f32,
+    __m256,
+    "vbroadcastss {t}, dword ptr [{x} + 4*",
+    "vfmadd231ps"
+);
+mul_add_row_avx2!(
+    mul_add_row_avx2_pd,
+    mul_add_row_twice_avx2_pd,
+    f64,
+    __m256d,
+    "vbroadcastsd {t}, qword ptr [{x} + 8*",
+    "vfmadd231pd"
+);
 
 /// Stores a register as two halves. Stores of whole registers that stand close together hold up multiply-adds
 /// behind them, those of halves do not. In assembly, because a compiler would make one of the two.
@@ -578,6 +614,17 @@ x86!(
             unsafe { mul_add_row_avx2_ps::<ROW>(rows, at, v, sums) }
         }
         #[inline(always)]
+        unsafe fn mul_add_row_twice<const ROW: usize>(
+            self,
+            rows: *const *const f32,
+            at: [usize; 2],
+            v: [__m256; 2],
+            sum: &mut __m256,
+        ) {
+            // SAFETY: token; passed on.
+            unsafe { mul_add_row_twice_avx2_ps::<ROW>(rows, at, v, sum) }
+        }
+        #[inline(always)]
         fn abs(self, a: __m256) -> __m256 {
             // SAFETY: token.
             unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
@@ -722,6 +769,17 @@ x86!(
             unsafe { mul_add_row_avx2_pd::<ROW>(rows, at, v, sums) }
         }
         #[inline(always)]
+        unsafe fn mul_add_row_twice<const ROW: usize>(
+            self,
+            rows: *const *const f64,
+            at: [usize; 2],
+            v: [__m256d; 2],
+            sum: &mut __m256d,
+        ) {
+            // SAFETY: token; passed on.
+            unsafe { mul_add_row_twice_avx2_pd::<ROW>(rows, at, v, sum) }
+        }
+        #[inline(always)]
         fn abs(self, a: __m256d) -> __m256d {
             // SAFETY: token.
             unsafe { _mm256_andnot_pd(_mm256_set1_pd(-0.0), a) }
@@ -827,6 +885,17 @@ macro_rules! narrow {
             ) {
                 // SAFETY: passed on.
                 unsafe { Simd::<$t>::mul_add_row::<ROW, N>(self.0.avx2(), rows, at, v, sums) }
+            }
+            #[inline(always)]
+            unsafe fn mul_add_row_twice<const ROW: usize>(
+                self,
+                rows: *const *const $t,
+                at: [usize; 2],
+                v: [$v; 2],
+                sum: &mut $v,
+            ) {
+                // SAFETY: passed on.
+                unsafe { Simd::<$t>::mul_add_row_twice::<ROW>(self.0.avx2(), rows, at, v, sum) }
             }
             #[inline(always)]
             fn load_partial(self, x: &[$t]) -> $v {
