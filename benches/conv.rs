@@ -4,16 +4,16 @@
 //! `--features rivals` by the crate `faer` and OpenBLAS. (PyTorch is a rival of the bench `limit`.) One thread;
 //! elements are FLOPs of the direct sum.
 
-#[path = "common/im2col.rs"]
+#[path = "rivals/im2col.rs"]
 mod im2col;
-#[path = "common/layers.rs"]
+#[path = "cases/layers.rs"]
 mod layers;
-#[path = "common/numbers.rs"]
+#[path = "cases/numbers.rs"]
 mod numbers;
-#[path = "common/rivals.rs"]
+#[path = "rivals/products.rs"]
 mod rivals;
-#[path = "common/settings.rs"]
-mod settings;
+#[path = "cases/timing.rs"]
+mod timing;
 
 use std::hint::black_box;
 
@@ -21,7 +21,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use layers::LAYERS;
 use maml_kernels::{Conv, Isa, conv_input_gradient, conv_output, conv_weight_gradient};
 use numbers::numbers;
-use settings::quick;
+use timing::quick;
 
 /// Support of one shot, support of five shots, query of fifteen, all in five ways.
 const BATCHES: [usize; 3] = [5, 25, 75];

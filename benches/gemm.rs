@@ -2,26 +2,25 @@
 //! `gemm` and `matrixmultiply`, and with `--features rivals` the crate `faer` and OpenBLAS. One thread, but for
 //! the last group. Elements are FLOPs.
 
-#[path = "common/numbers.rs"]
+#[path = "cases/numbers.rs"]
 mod numbers;
-#[path = "common/products.rs"]
+#[path = "cases/products.rs"]
 mod products;
-#[path = "common/rivals.rs"]
+#[path = "rivals/products.rs"]
 mod rivals;
-#[path = "common/settings.rs"]
-mod settings;
+#[path = "cases/timing.rs"]
+mod timing;
 
 use std::hint::black_box;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use maml_kernels::{Isa, Real, gemm, gemm_parallel};
-use numbers::numbers;
 use products::{PRODUCTS, Shape};
-use settings::quick;
+use timing::quick;
 
 fn on_every_isa<T: Real>(group: &mut BenchmarkGroup<WallTime>, s: &Shape) {
-    let (a, b, mut c) = (numbers::<T>(s.m * s.k, 1), numbers::<T>(s.k * s.n, 2), numbers::<T>(s.m * s.n, 3));
+    let [a, b, mut c] = s.matrices::<T>();
     group.throughput(Throughput::Elements(s.flops()));
     for isa in Isa::available() {
         group.bench_function(BenchmarkId::new(isa.name(), s), |bench| {
@@ -35,7 +34,7 @@ fn single(criterion: &mut Criterion) {
     let rivals = rivals::rivals();
     for s in &PRODUCTS {
         on_every_isa::<f32>(&mut group, s);
-        let (a, b, mut c) = (numbers(s.m * s.k, 1), numbers(s.k * s.n, 2), numbers(s.m * s.n, 3));
+        let [a, b, mut c] = s.matrices::<f32>();
         for (name, product) in &rivals {
             group.bench_function(BenchmarkId::new(name, s), |bench| {
                 bench.iter(|| product(s.layout, [s.m, s.n, s.k], black_box(&a), black_box(&b), &mut c));
@@ -56,7 +55,7 @@ fn on_threads(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("gemm_parallel f32");
     let isa = Isa::best();
     for s in PRODUCTS.iter().filter(|s| s.flops() > 50_000_000) {
-        let (a, b, mut c) = (numbers::<f32>(s.m * s.k, 1), numbers::<f32>(s.k * s.n, 2), numbers::<f32>(s.m * s.n, 3));
+        let [a, b, mut c] = s.matrices::<f32>();
         group.throughput(Throughput::Elements(s.flops()));
         let size = [s.m, s.n, s.k];
         group.bench_function(BenchmarkId::new(isa.name(), s), |bench| {

@@ -1,17 +1,17 @@
 //! Elementwise maps of arrays that lie in L1: the functions on every instruction set, and Rust's own of one
 //! number after the other. Elements are numbers.
 
-#[path = "common/numbers.rs"]
+#[path = "cases/numbers.rs"]
 mod numbers;
-#[path = "common/settings.rs"]
-mod settings;
+#[path = "cases/timing.rs"]
+mod timing;
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use maml_kernels::{Isa, Map, Real, map};
 use numbers::numbers;
-use settings::quick;
+use timing::quick;
 
 const LEN: usize = 2048;
 

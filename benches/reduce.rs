@@ -3,10 +3,10 @@
 //! them as the limit. Bytes are those of the arrays that a kernel reads and writes; what a kernel reads twice is
 //! counted twice.
 
-#[path = "common/numbers.rs"]
+#[path = "cases/numbers.rs"]
 mod numbers;
-#[path = "common/settings.rs"]
-mod settings;
+#[path = "cases/timing.rs"]
+mod timing;
 
 use std::hint::black_box;
 
@@ -16,7 +16,7 @@ use maml_kernels::{
     pool_winners, relu_pool_winners, repeat, scale, scale_centered, scale_channels, scatter_add, sum, sum_axis,
 };
 use numbers::numbers;
-use settings::quick;
+use timing::quick;
 
 const POOL: Pool = Pool { images: 75, height: 28, width: 28, channels: 64, window: 2, stride: 2 };
 

@@ -8,14 +8,14 @@
 //! tables are Markdown.
 
 mod contest;
-#[path = "../common/layers.rs"]
+#[path = "../cases/layers.rs"]
 mod layers;
 mod memory;
-#[path = "../common/numbers.rs"]
+#[path = "../cases/numbers.rs"]
 mod numbers;
-#[path = "../common/products.rs"]
+#[path = "../cases/products.rs"]
 mod products;
-#[path = "../common/rivals.rs"]
+#[path = "../rivals/products.rs"]
 mod rivals;
 mod torch;
 
@@ -83,7 +83,7 @@ fn gemm_table(isa: Isa, peak: f64, only: &str) {
         if !line.contains(only) {
             continue;
         }
-        let (a, b) = (&*numbers::<f32>(s.m * s.k, 1), &*numbers::<f32>(s.k * s.n, 2));
+        let [a, b, _] = &s.matrices::<f32>();
         let mut contenders: Vec<Contender> = products
             .iter()
             .map(|(_, product)| {

@@ -1,4 +1,4 @@
-//! Counters of three digits, by which rows and columns of a matrix are numbered.
+//! Counters of three digits, by which rows and columns of a matrix are numbered, and the steps of a walk over them.
 
 /// Offsets Σ_d digit_d · stride_d for all digits below `count`, the last digit running fastest.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +61,40 @@ impl Walk {
                     self.line = self.line - count[1] * stride[1] + stride[0];
                 }
             }
+        }
+    }
+}
+
+/// How a tile walks over k: `lines` of `inner` steps, of which `middle` belong to each outer digit. The steps
+/// wrap around: those of A from line to line and on to the next outer digit; those of B from the end of a line.
+pub(super) struct Steps {
+    pub(super) inner: usize,
+    pub(super) middle: usize,
+    pub(super) lines: usize,
+    pub(super) a: [usize; 3],
+    pub(super) b: [usize; 3],
+}
+
+impl Steps {
+    #[inline(always)]
+    pub(super) fn new(mut columns: Grid, mut row: [usize; 3]) -> Self {
+        // The last line must have two steps: digits that never turn are moved to the front.
+        while columns.count[2] == 1 && columns.count != [1; 3] {
+            columns.count.rotate_right(1);
+            columns.stride.rotate_right(1);
+            row.rotate_right(1);
+        }
+        let Grid { count: [outer, middle, inner], stride } = columns;
+        Self {
+            inner,
+            middle,
+            lines: outer * middle,
+            a: [stride[0].wrapping_sub(middle.wrapping_mul(stride[1])), stride[1], stride[2]],
+            b: [
+                row[0].wrapping_sub(middle.wrapping_mul(row[1])),
+                row[1].wrapping_sub(inner.wrapping_mul(row[2])),
+                row[2],
+            ],
         }
     }
 }

@@ -33,7 +33,7 @@ use core::marker::PhantomData;
 
 use super::{
     Kernel, Simd,
-    grid::{Grid, Walk},
+    grid::{Grid, Steps, Walk},
 };
 use crate::{Real, Store};
 
@@ -156,40 +156,6 @@ impl<T: Real> Lookup<T> {
             rows.a[r] = self.a.wrapping_add(offsets[r]);
         }
         self.walk_c.fill(&mut rows.c[..count]);
-    }
-}
-
-/// How a tile walks over k: `lines` of `inner` steps, of which `middle` belong to each outer digit. The steps
-/// wrap around: those of A from line to line and on to the next outer digit; those of B from the end of a line.
-struct Steps {
-    inner: usize,
-    middle: usize,
-    lines: usize,
-    a: [usize; 3],
-    b: [usize; 3],
-}
-
-impl Steps {
-    #[inline(always)]
-    fn new(mut columns: Grid, mut row: [usize; 3]) -> Self {
-        // The last line must have two steps: digits that never turn are moved to the front.
-        while columns.count[2] == 1 && columns.count != [1; 3] {
-            columns.count.rotate_right(1);
-            columns.stride.rotate_right(1);
-            row.rotate_right(1);
-        }
-        let Grid { count: [outer, middle, inner], stride } = columns;
-        Self {
-            inner,
-            middle,
-            lines: outer * middle,
-            a: [stride[0].wrapping_sub(middle.wrapping_mul(stride[1])), stride[1], stride[2]],
-            b: [
-                row[0].wrapping_sub(middle.wrapping_mul(row[1])),
-                row[1].wrapping_sub(inner.wrapping_mul(row[2])),
-                row[2],
-            ],
-        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use maml_kernels::Layout;
+use maml_kernels::{Layout, Real};
+
+use crate::numbers::{Numbers, numbers};
 
 /// A named product C\[m, n\] = op(A) op(B) over k.
 pub(crate) struct Shape {
@@ -18,6 +20,11 @@ const fn shape(name: &'static str, layout: Layout, [m, k, n]: [usize; 3]) -> Sha
 }
 
 impl Shape {
+    /// A, B and C.
+    pub(crate) fn matrices<T: Real>(&self) -> [Numbers<T>; 3] {
+        [numbers(self.m * self.k, 1), numbers(self.k * self.n, 2), numbers(self.m * self.n, 3)]
+    }
+
     /// A product and a sum for each of m·n·k terms.
     pub(crate) fn flops(&self) -> u64 {
         2 * (self.m * self.n * self.k) as u64

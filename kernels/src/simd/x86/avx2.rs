@@ -1,0 +1,409 @@
+//! Vectors of 256 bits, with fused multiply-adds.
+
+use core::arch::x86_64::*;
+
+use super::{Avx2, Simd};
+
+/// The first `n` of eight lanes: −1 is "in", 0 is "out".
+static LANE_MASKS_32: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+/// The first `n` of four lanes.
+static LANE_MASKS_64: [i64; 8] = [-1, -1, -1, -1, 0, 0, 0, 0];
+
+impl Avx2 {
+    #[inline(always)]
+    fn mask_ps(self, n: usize) -> __m256i {
+        // SAFETY: token; 8 − min(n, 8) ≤ 8 leaves eight entries of the table.
+        unsafe { _mm256_loadu_si256(LANE_MASKS_32.as_ptr().add(8 - n.min(8)).cast()) }
+    }
+    #[inline(always)]
+    fn mask_pd(self, n: usize) -> __m256i {
+        // SAFETY: token; 4 − min(n, 4) ≤ 4 leaves four entries of the table.
+        unsafe { _mm256_loadu_si256(LANE_MASKS_64.as_ptr().add(4 - n.min(4)).cast()) }
+    }
+}
+
+macro_rules! mul_add_row_avx2 {
+    ($name:ident, $pair:ident, $t:ty, $v:ty, $broadcast:literal, $fma:literal) => {
+        /// The same with an instruction for the broadcast.
+        ///
+        /// # Safety
+        /// As there.
+        #[inline]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn $name<const ROW: usize>(rows: *const *const $t, at: usize, v: &[$v], sums: &mut [$v]) {
+            // SAFETY: the caller promises that the table has this row and that its element can be read.
+            unsafe {
+                match (v, sums) {
+                    (&[v0, v1], [s0, s1]) => core::arch::asm!(
+                        "mov {x}, qword ptr [{rows} + {row}]",
+                        concat!($broadcast, "{at}]"),
+                        concat!($fma, " {s0}, {v0}, {t}"),
+                        concat!($fma, " {s1}, {v1}, {t}"),
+                        rows = in(reg) rows, row = const ROW * 8, at = in(reg) at, x = out(reg) _,
+                        v0 = in(ymm_reg) v0, v1 = in(ymm_reg) v1, t = out(ymm_reg) _,
+                        s0 = inout(ymm_reg) *s0, s1 = inout(ymm_reg) *s1,
+                        options(pure, readonly, nostack, preserves_flags)
+                    ),
+                    (&[v0], [s0]) => core::arch::asm!(
+                        "mov {x}, qword ptr [{rows} + {row}]",
+                        concat!($broadcast, "{at}]"),
+                        concat!($fma, " {s0}, {v0}, {t}"),
+                        rows = in(reg) rows, row = const ROW * 8, at = in(reg) at, x = out(reg) _,
+                        v0 = in(ymm_reg) v0, t = out(ymm_reg) _, s0 = inout(ymm_reg) *s0,
+                        options(pure, readonly, nostack, preserves_flags)
+                    ),
+                    _ => unreachable!("a tile is one or two vectors wide"),
+                }
+            }
+        }
+
+        /// See [`Simd::mul_add_row_twice`].
+        ///
+        /// # Safety
+        /// As there.
+        #[inline]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn $pair<const ROW: usize>(rows: *const *const $t, at: [usize; 2], v: [$v; 2], sum: &mut $v) {
+            // SAFETY: the caller promises that the table has this row and that its elements can be read.
+            unsafe {
+                core::arch::asm!(
+                    "mov {x}, qword ptr [{rows} + {row}]",
+                    concat!($broadcast, "{at}]"),
+                    concat!($fma, " {s}, {v0}, {t}"),
+                    concat!($broadcast, "{at1}]"),
+                    concat!($fma, " {s}, {v1}, {t}"),
+                    rows = in(reg) rows, row = const ROW * 8, at = in(reg) at[0], at1 = in(reg) at[1], x = out(reg) _,
+                    v0 = in(ymm_reg) v[0], v1 = in(ymm_reg) v[1], t = out(ymm_reg) _, s = inout(ymm_reg) *sum,
+                    options(pure, readonly, nostack, preserves_flags)
+                );
+            }
+        }
+    };
+}
+mul_add_row_avx2!(
+    mul_add_row_avx2_ps,
+    mul_add_row_twice_avx2_ps,
+    f32,
+    __m256,
+    "vbroadcastss {t}, dword ptr [{x} + 4*",
+    "vfmadd231ps"
+);
+mul_add_row_avx2!(
+    mul_add_row_avx2_pd,
+    mul_add_row_twice_avx2_pd,
+    f64,
+    __m256d,
+    "vbroadcastsd {t}, qword ptr [{x} + 8*",
+    "vfmadd231pd"
+);
+
+x86!(
+    Avx2,
+    f32,
+    __m256,
+    8,
+    16,
+    _mm256_set1_ps,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    _mm256_add_ps,
+    _mm256_sub_ps,
+    _mm256_mul_ps,
+    _mm256_div_ps,
+    _mm256_fmadd_ps,
+    _mm256_fnmadd_ps,
+    _mm256_max_ps,
+    _mm256_min_ps,
+    _mm256_sqrt_ps,
+    {
+        #[inline(always)]
+        unsafe fn load_partial_ptr(self, x: *const f32, n: usize) -> __m256 {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe { _mm256_maskload_ps(x, self.mask_ps(n)) }
+        }
+        #[inline(always)]
+        unsafe fn store_partial_ptr(self, v: __m256, mut out: *mut f32, n: usize) {
+            if n >= 8 {
+                // SAFETY: passed on.
+                return unsafe { self.store_ptr(v, out) };
+            }
+            // Four, two and one lanes at a time: masked stores are slow on some processors.
+            // SAFETY: token; n lanes are written in all.
+            unsafe {
+                let mut low = _mm256_castps256_ps128(v);
+                if n & 4 != 0 {
+                    _mm_storeu_ps(out, low);
+                    (low, out) = (_mm256_extractf128_ps::<1>(v), out.add(4));
+                }
+                if n & 2 != 0 {
+                    _mm_storel_pd(out.cast(), _mm_castps_pd(low));
+                    (low, out) = (_mm_movehl_ps(low, low), out.add(2));
+                }
+                if n & 1 != 0 {
+                    _mm_store_ss(out, low);
+                }
+            }
+        }
+        #[inline(always)]
+        unsafe fn mul_add_row<const ROW: usize, const N: usize>(
+            self,
+            rows: *const *const f32,
+            at: usize,
+            v: &[__m256; N],
+            sums: &mut [__m256; N],
+        ) {
+            // SAFETY: token; passed on.
+            unsafe { mul_add_row_avx2_ps::<ROW>(rows, at, v, sums) }
+        }
+        #[inline(always)]
+        unsafe fn mul_add_row_twice<const ROW: usize>(
+            self,
+            rows: *const *const f32,
+            at: [usize; 2],
+            v: [__m256; 2],
+            sum: &mut __m256,
+        ) {
+            // SAFETY: token; passed on.
+            unsafe { mul_add_row_twice_avx2_ps::<ROW>(rows, at, v, sum) }
+        }
+        #[inline(always)]
+        fn abs(self, a: __m256) -> __m256 {
+            // SAFETY: token.
+            unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
+        }
+        #[inline(always)]
+        fn select_gt(self, a: __m256, b: __m256, yes: __m256, no: __m256) -> __m256 {
+            // SAFETY: token.
+            unsafe { _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) }
+        }
+        #[inline(always)]
+        fn exp2_int(self, n: __m256) -> __m256 {
+            // SAFETY: token.
+            unsafe {
+                let e = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(e))
+            }
+        }
+        #[inline(always)]
+        fn split_exponent(self, x: __m256) -> (__m256, __m256) {
+            // SAFETY: token.
+            unsafe {
+                let bits = _mm256_castps_si256(x);
+                let e = _mm256_sub_epi32(_mm256_srli_epi32::<23>(bits), _mm256_set1_epi32(127));
+                let m = _mm256_or_si256(
+                    _mm256_and_si256(bits, _mm256_set1_epi32(0x007f_ffff)),
+                    _mm256_set1_epi32(0x3f80_0000),
+                );
+                (_mm256_castsi256_ps(m), _mm256_cvtepi32_ps(e))
+            }
+        }
+        #[inline(always)]
+        fn splat_integer(self, n: u32) -> __m256 {
+            // SAFETY: token.
+            unsafe { _mm256_castsi256_ps(_mm256_set1_epi32(n as i32)) }
+        }
+        #[inline(always)]
+        fn lane_numbers(self) -> __m256 {
+            // SAFETY: token.
+            unsafe { _mm256_castsi256_ps(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)) }
+        }
+        #[inline(always)]
+        fn add_integers(self, a: __m256, b: __m256) -> __m256 {
+            // SAFETY: token.
+            unsafe { _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b))) }
+        }
+        #[inline(always)]
+        fn store_integers(self, v: __m256, out: &mut [u32]) {
+            // SAFETY: token; a whole register has room, or masked lanes are not touched.
+            unsafe {
+                if out.len() >= 8 {
+                    _mm256_storeu_ps(out.as_mut_ptr().cast(), v);
+                } else {
+                    _mm256_maskstore_ps(out.as_mut_ptr().cast(), self.mask_ps(out.len()), v);
+                }
+            }
+        }
+        #[inline(always)]
+        fn reduce_add(self, a: __m256) -> f32 {
+            // SAFETY: token.
+            unsafe {
+                let h = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+                let q = _mm_add_ps(h, _mm_movehl_ps(h, h));
+                _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)))
+            }
+        }
+        #[inline(always)]
+        fn transpose_square(self, x: &[f32], x_row: usize, out: &mut [f32], out_row: usize) {
+            let (x, out) = (&x[..7 * x_row + 8], &mut out[..7 * out_row + 8]);
+            for half in [0, 4] {
+                // SAFETY: token; row ≤ 7 and half + 4 ≤ 8, so all four elements are inside.
+                let rows = |i: usize| unsafe {
+                    let at = |i: usize| _mm_loadu_ps(x.as_ptr().add(i * x_row + half));
+                    _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(at(i)), at(i + 4))
+                };
+                // SAFETY: token; half + 3 ≤ 7 rows are skipped, so all eight elements are inside.
+                unsafe {
+                    let (r0, r1, r2, r3) = (rows(0), rows(1), rows(2), rows(3));
+                    let (a, b) = (_mm256_unpacklo_ps(r0, r1), _mm256_unpacklo_ps(r2, r3));
+                    let (c, d) = (_mm256_unpackhi_ps(r0, r1), _mm256_unpackhi_ps(r2, r3));
+                    let out = out.as_mut_ptr().add(half * out_row);
+                    _mm256_storeu_ps(out, _mm256_shuffle_ps::<0x44>(a, b));
+                    _mm256_storeu_ps(out.add(out_row), _mm256_shuffle_ps::<0xee>(a, b));
+                    _mm256_storeu_ps(out.add(2 * out_row), _mm256_shuffle_ps::<0x44>(c, d));
+                    _mm256_storeu_ps(out.add(3 * out_row), _mm256_shuffle_ps::<0xee>(c, d));
+                }
+            }
+        }
+    }
+);
+
+x86!(
+    Avx2,
+    f64,
+    __m256d,
+    4,
+    16,
+    _mm256_set1_pd,
+    _mm256_loadu_pd,
+    _mm256_storeu_pd,
+    _mm256_add_pd,
+    _mm256_sub_pd,
+    _mm256_mul_pd,
+    _mm256_div_pd,
+    _mm256_fmadd_pd,
+    _mm256_fnmadd_pd,
+    _mm256_max_pd,
+    _mm256_min_pd,
+    _mm256_sqrt_pd,
+    {
+        #[inline(always)]
+        unsafe fn load_partial_ptr(self, x: *const f64, n: usize) -> __m256d {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe { _mm256_maskload_pd(x, self.mask_pd(n)) }
+        }
+        #[inline(always)]
+        unsafe fn store_partial_ptr(self, v: __m256d, mut out: *mut f64, n: usize) {
+            if n >= 4 {
+                // SAFETY: passed on.
+                return unsafe { self.store_ptr(v, out) };
+            }
+            // SAFETY: token; n lanes are written in all.
+            unsafe {
+                let mut low = _mm256_castpd256_pd128(v);
+                if n & 2 != 0 {
+                    _mm_storeu_pd(out, low);
+                    (low, out) = (_mm256_extractf128_pd::<1>(v), out.add(2));
+                }
+                if n & 1 != 0 {
+                    _mm_store_sd(out, low);
+                }
+            }
+        }
+        #[inline(always)]
+        unsafe fn mul_add_row<const ROW: usize, const N: usize>(
+            self,
+            rows: *const *const f64,
+            at: usize,
+            v: &[__m256d; N],
+            sums: &mut [__m256d; N],
+        ) {
+            // SAFETY: token; passed on.
+            unsafe { mul_add_row_avx2_pd::<ROW>(rows, at, v, sums) }
+        }
+        #[inline(always)]
+        unsafe fn mul_add_row_twice<const ROW: usize>(
+            self,
+            rows: *const *const f64,
+            at: [usize; 2],
+            v: [__m256d; 2],
+            sum: &mut __m256d,
+        ) {
+            // SAFETY: token; passed on.
+            unsafe { mul_add_row_twice_avx2_pd::<ROW>(rows, at, v, sum) }
+        }
+        #[inline(always)]
+        fn abs(self, a: __m256d) -> __m256d {
+            // SAFETY: token.
+            unsafe { _mm256_andnot_pd(_mm256_set1_pd(-0.0), a) }
+        }
+        #[inline(always)]
+        fn select_gt(self, a: __m256d, b: __m256d, yes: __m256d, no: __m256d) -> __m256d {
+            // SAFETY: token.
+            unsafe { _mm256_blendv_pd(no, yes, _mm256_cmp_pd::<_CMP_GT_OQ>(a, b)) }
+        }
+        #[inline(always)]
+        fn exp2_int(self, n: __m256d) -> __m256d {
+            // SAFETY: token.
+            unsafe {
+                let e = _mm256_cvtepi32_epi64(_mm256_cvtpd_epi32(n));
+                let e = _mm256_add_epi64(e, _mm256_set1_epi64x(1023));
+                _mm256_castsi256_pd(_mm256_slli_epi64::<52>(e))
+            }
+        }
+        #[inline(always)]
+        fn split_exponent(self, x: __m256d) -> (__m256d, __m256d) {
+            // SAFETY: token.
+            unsafe {
+                let bits = _mm256_castpd_si256(x); /* adding 2^52 as bits turns a small integer into 2^52 + it */
+                let magic = _mm256_set1_pd(4_503_599_627_370_496.0);
+                let e = _mm256_or_si256(_mm256_srli_epi64::<52>(bits), _mm256_castpd_si256(magic));
+                let e = _mm256_sub_pd(_mm256_sub_pd(_mm256_castsi256_pd(e), magic), _mm256_set1_pd(1023.0));
+                let m = _mm256_or_si256(
+                    _mm256_and_si256(bits, _mm256_set1_epi64x(0x000f_ffff_ffff_ffff)),
+                    _mm256_castpd_si256(_mm256_set1_pd(1.0)),
+                );
+                (_mm256_castsi256_pd(m), e)
+            }
+        }
+        #[inline(always)]
+        fn splat_integer(self, n: u32) -> __m256d {
+            // SAFETY: token.
+            unsafe { _mm256_castsi256_pd(_mm256_set1_epi64x(n.into())) }
+        }
+        #[inline(always)]
+        fn lane_numbers(self) -> __m256d {
+            // SAFETY: token.
+            unsafe { _mm256_castsi256_pd(_mm256_setr_epi64x(0, 1, 2, 3)) }
+        }
+        #[inline(always)]
+        fn add_integers(self, a: __m256d, b: __m256d) -> __m256d {
+            // SAFETY: token.
+            unsafe { _mm256_castsi256_pd(_mm256_add_epi64(_mm256_castpd_si256(a), _mm256_castpd_si256(b))) }
+        }
+        #[inline(always)]
+        fn store_integers(self, v: __m256d, out: &mut [u32]) {
+            let mut lanes = [0_u64; 4];
+            // SAFETY: token; the array is as long as the register.
+            unsafe { _mm256_storeu_pd(lanes.as_mut_ptr().cast(), v) };
+            for (out, lane) in out.iter_mut().zip(lanes) {
+                *out = lane as u32;
+            }
+        }
+        #[inline(always)]
+        fn reduce_add(self, a: __m256d) -> f64 {
+            // SAFETY: token.
+            unsafe {
+                let h = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd::<1>(a));
+                _mm_cvtsd_f64(_mm_add_sd(h, _mm_unpackhi_pd(h, h)))
+            }
+        }
+        #[inline(always)]
+        fn transpose_square(self, x: &[f64], x_row: usize, out: &mut [f64], out_row: usize) {
+            let (x, out) = (&x[..3 * x_row + 4], &mut out[..3 * out_row + 4]);
+            for half in [0, 2] {
+                // SAFETY: token; row ≤ 3 and half + 2 ≤ 4, so both elements are inside.
+                let rows = |i: usize| unsafe {
+                    let at = |i: usize| _mm_loadu_pd(x.as_ptr().add(i * x_row + half));
+                    _mm256_insertf128_pd::<1>(_mm256_castpd128_pd256(at(i)), at(i + 2))
+                };
+                // SAFETY: token; half + 1 ≤ 3 rows are skipped, so all four elements are inside.
+                unsafe {
+                    let (r0, r1) = (rows(0), rows(1));
+                    let out = out.as_mut_ptr().add(half * out_row);
+                    _mm256_storeu_pd(out, _mm256_unpacklo_pd(r0, r1));
+                    _mm256_storeu_pd(out.add(out_row), _mm256_unpackhi_pd(r0, r1));
+                }
+            }
+        }
+    }
+);

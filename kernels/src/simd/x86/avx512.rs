@@ -1,0 +1,294 @@
+//! Vectors of 512 bits.
+
+use core::arch::x86_64::*;
+
+use super::{Avx512, Simd};
+
+impl Avx512 {
+    #[inline(always)]
+    pub(super) fn mask_ps(self, n: usize) -> __mmask16 {
+        ((1u32 << n.min(16)) - 1) as __mmask16
+    }
+    #[inline(always)]
+    pub(super) fn mask_pd(self, n: usize) -> __mmask8 {
+        ((1u32 << n.min(8)) - 1) as __mmask8
+    }
+}
+
+macro_rules! mul_add_row {
+    ($name:ident, $t:ty, $v:ty, $x:literal, $fma:literal) => {
+        /// See [`Simd::mul_add_row`]: one instruction for load, broadcast and multiply-add, and the address of the
+        /// row straight from the table. A compiler makes two of the former, so that the window in which the processor
+        /// looks ahead holds fewer steps, and keeps addresses in registers, for which it must store others:
+        /// such stores wait behind those of the tile before, and everything with them.
+        ///
+        /// # Safety
+        /// As there.
+        #[inline]
+        #[target_feature(enable = "avx512f")]
+        unsafe fn $name<const ROW: usize>(rows: *const *const $t, at: usize, v: &[$v], sums: &mut [$v]) {
+            // SAFETY: the caller promises that the table has this row and that its element can be read.
+            unsafe {
+                match (v, sums) {
+                    (&[v0, v1], [s0, s1]) => core::arch::asm!(
+                        "mov {x}, qword ptr [{rows} + {row}]",
+                        concat!($fma, " {s0}, {v0}, ", $x),
+                        concat!($fma, " {s1}, {v1}, ", $x),
+                        rows = in(reg) rows, row = const ROW * 8, at = in(reg) at, x = out(reg) _,
+                        v0 = in(zmm_reg) v0, v1 = in(zmm_reg) v1, s0 = inout(zmm_reg) *s0, s1 = inout(zmm_reg) *s1,
+                        options(pure, readonly, nostack, preserves_flags)
+                    ),
+                    (&[v0], [s0]) => core::arch::asm!(
+                        "mov {x}, qword ptr [{rows} + {row}]",
+                        concat!($fma, " {s0}, {v0}, ", $x),
+                        rows = in(reg) rows, row = const ROW * 8, at = in(reg) at, x = out(reg) _,
+                        v0 = in(zmm_reg) v0, s0 = inout(zmm_reg) *s0,
+                        options(pure, readonly, nostack, preserves_flags)
+                    ),
+                    _ => unreachable!("a tile is one or two vectors wide"),
+                }
+            }
+        }
+    };
+}
+mul_add_row!(mul_add_row_ps, f32, __m512, "dword ptr [{x} + 4*{at}]{{1to16}}", "vfmadd231ps");
+mul_add_row!(mul_add_row_pd, f64, __m512d, "qword ptr [{x} + 8*{at}]{{1to8}}", "vfmadd231pd");
+
+/// Stores a register as two halves. Stores of whole registers that stand close together hold up multiply-adds
+/// behind them, those of halves do not. In assembly, because a compiler would make one of the two.
+macro_rules! store_halves {
+    ($name:ident, $t:ty, $v:ty) => {
+        /// # Safety
+        /// A whole register can be written at `out`.
+        #[inline]
+        #[target_feature(enable = "avx512f,avx512vl")]
+        unsafe fn $name(v: $v, out: *mut $t) {
+            // SAFETY: the caller promises 64 bytes.
+            unsafe {
+                core::arch::asm!(
+                    "vextractf64x4 [{out}], {v}, 0",
+                    "vextractf64x4 [{out} + 32], {v}, 1",
+                    out = in(reg) out, v = in(zmm_reg) v,
+                    options(nostack, preserves_flags)
+                );
+            }
+        }
+    };
+}
+store_halves!(store_halves_ps, f32, __m512);
+store_halves!(store_halves_pd, f64, __m512d);
+
+x86!(
+    Avx512,
+    f32,
+    __m512,
+    16,
+    32,
+    _mm512_set1_ps,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_add_ps,
+    _mm512_sub_ps,
+    _mm512_mul_ps,
+    _mm512_div_ps,
+    _mm512_fmadd_ps,
+    _mm512_fnmadd_ps,
+    _mm512_max_ps,
+    _mm512_min_ps,
+    _mm512_sqrt_ps,
+    {
+        #[inline(always)]
+        unsafe fn load_partial_ptr(self, x: *const f32, n: usize) -> __m512 {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe { _mm512_maskz_loadu_ps(self.mask_ps(n), x) }
+        }
+        #[inline(always)]
+        unsafe fn store_partial_ptr(self, v: __m512, out: *mut f32, n: usize) {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe { _mm512_mask_storeu_ps(out, self.mask_ps(n), v) }
+        }
+        #[inline(always)]
+        unsafe fn mul_add_row<const ROW: usize, const N: usize>(
+            self,
+            rows: *const *const f32,
+            at: usize,
+            v: &[__m512; N],
+            sums: &mut [__m512; N],
+        ) {
+            // SAFETY: token; passed on.
+            unsafe { mul_add_row_ps::<ROW>(rows, at, v, sums) }
+        }
+        #[inline(always)]
+        unsafe fn store_halves_ptr(self, v: __m512, out: *mut f32) {
+            // SAFETY: token; passed on.
+            unsafe { store_halves_ps(v, out) }
+        }
+        #[inline(always)]
+        fn abs(self, a: __m512) -> __m512 {
+            // SAFETY: token.
+            unsafe { _mm512_abs_ps(a) }
+        }
+        #[inline(always)]
+        fn select_gt(self, a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {
+            // SAFETY: token.
+            unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes) }
+        }
+        #[inline(always)]
+        fn exp2_int(self, n: __m512) -> __m512 {
+            // SAFETY: token.
+            unsafe { _mm512_scalef_ps(_mm512_set1_ps(1.0), n) }
+        }
+        #[inline(always)]
+        fn scale_exp2(self, x: __m512, n: __m512) -> __m512 {
+            // SAFETY: token.
+            unsafe { _mm512_scalef_ps(x, n) }
+        }
+        #[inline(always)]
+        fn split_exponent(self, x: __m512) -> (__m512, __m512) {
+            // SAFETY: token.
+            unsafe { (_mm512_getmant_ps::<_MM_MANT_NORM_1_2, _MM_MANT_SIGN_SRC>(x), _mm512_getexp_ps(x)) }
+        }
+        #[inline(always)]
+        fn splat_integer(self, n: u32) -> __m512 {
+            // SAFETY: token.
+            unsafe { _mm512_castsi512_ps(_mm512_set1_epi32(n as i32)) }
+        }
+        #[inline(always)]
+        fn lane_numbers(self) -> __m512 {
+            // SAFETY: token.
+            unsafe { _mm512_castsi512_ps(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)) }
+        }
+        #[inline(always)]
+        fn add_integers(self, a: __m512, b: __m512) -> __m512 {
+            // SAFETY: token.
+            unsafe { _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b))) }
+        }
+        #[inline(always)]
+        fn store_integers(self, v: __m512, out: &mut [u32]) {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe { _mm512_mask_storeu_ps(out.as_mut_ptr().cast(), self.mask_ps(out.len()), v) }
+        }
+        #[inline(always)]
+        fn reduce_add(self, a: __m512) -> f32 {
+            // SAFETY: token; AVX-512 implies AVX2.
+            unsafe {
+                let low = _mm512_castps512_ps256(a);
+                let high = _mm512_extractf32x8_ps::<1>(a);
+                Simd::<f32>::reduce_add(self.avx2(), _mm256_add_ps(low, high))
+            }
+        }
+        #[inline(always)]
+        fn transpose_square(self, x: &[f32], x_row: usize, out: &mut [f32], out_row: usize) {
+            Simd::<f32>::transpose_square(self.avx2(), x, x_row, out, out_row);
+        }
+    }
+);
+
+x86!(
+    Avx512,
+    f64,
+    __m512d,
+    8,
+    32,
+    _mm512_set1_pd,
+    _mm512_loadu_pd,
+    _mm512_storeu_pd,
+    _mm512_add_pd,
+    _mm512_sub_pd,
+    _mm512_mul_pd,
+    _mm512_div_pd,
+    _mm512_fmadd_pd,
+    _mm512_fnmadd_pd,
+    _mm512_max_pd,
+    _mm512_min_pd,
+    _mm512_sqrt_pd,
+    {
+        #[inline(always)]
+        unsafe fn load_partial_ptr(self, x: *const f64, n: usize) -> __m512d {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe { _mm512_maskz_loadu_pd(self.mask_pd(n), x) }
+        }
+        #[inline(always)]
+        unsafe fn store_partial_ptr(self, v: __m512d, out: *mut f64, n: usize) {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe { _mm512_mask_storeu_pd(out, self.mask_pd(n), v) }
+        }
+        #[inline(always)]
+        unsafe fn mul_add_row<const ROW: usize, const N: usize>(
+            self,
+            rows: *const *const f64,
+            at: usize,
+            v: &[__m512d; N],
+            sums: &mut [__m512d; N],
+        ) {
+            // SAFETY: token; passed on.
+            unsafe { mul_add_row_pd::<ROW>(rows, at, v, sums) }
+        }
+        #[inline(always)]
+        unsafe fn store_halves_ptr(self, v: __m512d, out: *mut f64) {
+            // SAFETY: token; passed on.
+            unsafe { store_halves_pd(v, out) }
+        }
+        #[inline(always)]
+        fn abs(self, a: __m512d) -> __m512d {
+            // SAFETY: token.
+            unsafe { _mm512_abs_pd(a) }
+        }
+        #[inline(always)]
+        fn select_gt(self, a: __m512d, b: __m512d, yes: __m512d, no: __m512d) -> __m512d {
+            // SAFETY: token.
+            unsafe { _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_GT_OQ>(a, b), no, yes) }
+        }
+        #[inline(always)]
+        fn exp2_int(self, n: __m512d) -> __m512d {
+            // SAFETY: token.
+            unsafe { _mm512_scalef_pd(_mm512_set1_pd(1.0), n) }
+        }
+        #[inline(always)]
+        fn scale_exp2(self, x: __m512d, n: __m512d) -> __m512d {
+            // SAFETY: token.
+            unsafe { _mm512_scalef_pd(x, n) }
+        }
+        #[inline(always)]
+        fn split_exponent(self, x: __m512d) -> (__m512d, __m512d) {
+            // SAFETY: token.
+            unsafe { (_mm512_getmant_pd::<_MM_MANT_NORM_1_2, _MM_MANT_SIGN_SRC>(x), _mm512_getexp_pd(x)) }
+        }
+        #[inline(always)]
+        fn splat_integer(self, n: u32) -> __m512d {
+            // SAFETY: token.
+            unsafe { _mm512_castsi512_pd(_mm512_set1_epi64(n.into())) }
+        }
+        #[inline(always)]
+        fn lane_numbers(self) -> __m512d {
+            // SAFETY: token.
+            unsafe { _mm512_castsi512_pd(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7)) }
+        }
+        #[inline(always)]
+        fn add_integers(self, a: __m512d, b: __m512d) -> __m512d {
+            // SAFETY: token.
+            unsafe { _mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(a), _mm512_castpd_si512(b))) }
+        }
+        #[inline(always)]
+        fn store_integers(self, v: __m512d, out: &mut [u32]) {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe {
+                let low = _mm512_cvtepi64_epi32(_mm512_castpd_si512(v));
+                _mm256_mask_storeu_epi32(out.as_mut_ptr().cast(), self.mask_pd(out.len()), low);
+            }
+        }
+        #[inline(always)]
+        fn reduce_add(self, a: __m512d) -> f64 {
+            // SAFETY: token; AVX-512 implies AVX2.
+            unsafe {
+                let low = _mm512_castpd512_pd256(a);
+                let high = _mm512_extractf64x4_pd::<1>(a);
+                Simd::<f64>::reduce_add(self.avx2(), _mm256_add_pd(low, high))
+            }
+        }
+        #[inline(always)]
+        fn transpose_square(self, x: &[f64], x_row: usize, out: &mut [f64], out_row: usize) {
+            Simd::<f64>::transpose_square(self.avx2(), x, x_row, out, out_row);
+        }
+    }
+);
