@@ -11,15 +11,13 @@ use maml_landscape::{
     images::load_images,
     manifest::{DataSource, Manifest},
     omniglot_report::print,
+    operations::Operations,
     out::Out,
     profiles,
     progress::Progress,
     run_folder::summary_text,
 };
-use maml_meta::{
-    experiment::omniglot::{Config, Run, RunError},
-    parallel::Workers,
-};
+use maml_meta::experiment::omniglot::{Config, Run, RunError};
 
 const FIRST_SCREEN: &str = "\
 omniglot: does MAML beat plain training (NAL) on few-shot character recognition, and on which tasks?
@@ -53,7 +51,7 @@ fn run(arguments: &RunArguments, out: &mut Out) -> Result<(), Failure> {
         return out.text(config::print(&config)?);
     }
     let (isa, threads) = (arguments.pin_isa()?, arguments.threads()?);
-    let workers = Workers::new(threads).map_err(|error| Failure::usage(error.to_string()))?;
+    let (workers, operations) = Operations::of(arguments, threads)?;
     let mut progress = Progress::new(arguments.progress);
     let data_folder = arguments.data()?;
     let images = Arc::new(load_images(data_folder.as_deref(), &mut progress)?);
@@ -61,7 +59,7 @@ fn run(arguments: &RunArguments, out: &mut Out) -> Result<(), Failure> {
     let mut experiment = Run::new(config, images, workers).map_err(|error| Run::failure(&error))?;
     let manifest = Manifest::now("omniglot", isa.name(), threads, data, &experiment.config().seeds);
     let folder = arguments.open_folder(experiment.config(), &manifest)?;
-    drive(&mut experiment, &folder, &mut progress)?;
+    operations.after(drive(&mut experiment, &folder, &mut progress), &folder)?;
     let summary = experiment.summary();
     if arguments.json {
         return out.text(summary_text(&summary)?);

@@ -284,3 +284,17 @@ fn wrong_arrays_are_refused_in_a_sentence() {
     refused(gradients(words).arg(home.path().join("none")), 3, &["none", "--input"]);
     refused(&mut gradients("--model linear --alpha much --inner-steps 1"), 2, &["--alpha"]);
 }
+
+#[test]
+fn a_profiled_run_says_where_its_time_went() {
+    let home = TempDir::new().unwrap();
+    let out = home.path().join("run");
+    let run = omniglot().args(TINY).arg("--profile-ops").arg("--out").arg(&out).output().unwrap();
+    let talk = String::from_utf8(run.stderr).unwrap();
+    assert!(run.status.success(), "{talk}");
+    for part in ["weight gradient of a convolution", "Hessian-vector product", "inner", "query", "between operations"] {
+        assert!(talk.contains(part), "no {part:?} in:\n{talk}");
+    }
+    let table = fs::read_to_string(out.join("operations.csv")).unwrap();
+    assert!(table.starts_with("phase,sweep,operation,shape,calls,seconds,flops,bytes\n"), "{table}");
+}

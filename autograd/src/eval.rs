@@ -6,6 +6,7 @@ use maml_kernels::{Conv, Isa, Layout, Real, Store};
 use crate::{
     Shape, Tensor, Value,
     op::{Bilinear, Form, Linear, Op, Slot, Term},
+    profile::{self, Work},
 };
 
 impl<T: Real> Value for Tensor<T> {
@@ -22,11 +23,13 @@ impl<T: Real> Value for Tensor<T> {
             (Op::Linear(Linear::Reshape(shape)), [x]) => x.reshaped(shape),
             (op, _) => {
                 let shape = output_shape(&op, args);
-                if matches!(op, Op::Linear(Linear::Scatter(..))) {
-                    Tensor::zeros_then(shape, |out| evaluate(&op, args, Store::Add, out))
-                } else {
-                    Tensor::written(shape, |out| evaluate(&op, args, Store::Set, out))
-                }
+                booked(&op, args, shape, || {
+                    if matches!(op, Op::Linear(Linear::Scatter(..))) {
+                        Tensor::zeros_then(shape, |out| evaluate(&op, args, Store::Add, out))
+                    } else {
+                        Tensor::written(shape, |out| evaluate(&op, args, Store::Set, out))
+                    }
+                })
             }
         }
     }
@@ -46,11 +49,12 @@ impl<T: Real> Value for Tensor<T> {
         let first = terms.next().expect("a total has at least one term").evaluate();
         terms.fold(first, |mut sum, term| {
             let args: Vec<&Self> = term.args.iter().collect();
-            assert_eq!(sum.shape(), output_shape(&term.op, &args), "total: shapes of its terms");
+            let shape = sum.shape();
+            assert_eq!(shape, output_shape(&term.op, &args), "total: shapes of its terms");
             if cost_of_adding(&term.op) < ADDS_APART
                 && let Some(out) = sum.unique_mut()
             {
-                evaluate(&term.op, &args, Store::Add, out);
+                booked(&term.op, &args, shape, || evaluate(&term.op, &args, Store::Add, out));
                 return sum;
             }
             sum.plus(&term.evaluate())
@@ -80,6 +84,12 @@ fn cost_of_adding(op: &Op) -> u32 {
         Op::Bilinear(Bilinear { form: Form::Channels | Form::Covariance, open: Slot::A | Slot::B }) => 2,
         _ => ADDS_APART,
     }
+}
+
+/// Runs `f`, which evaluates this operation, under the eyes of the profile.
+fn booked<T: Real, R>(op: &Op, args: &[&Tensor<T>], shape: Shape, f: impl FnOnce() -> R) -> R {
+    let work = || Work::of(op, &args.iter().map(|x| x.shape()).collect::<Vec<_>>(), shape, size_of::<T>());
+    profile::operation(|| op.name(), shape, work, f)
 }
 
 /// Runs the kernel of an operation. `Store::Add` only for operations below [`ADDS_APART`], which is all

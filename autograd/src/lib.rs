@@ -44,6 +44,7 @@ mod dual;
 mod eval;
 pub mod neural;
 pub mod op;
+pub mod profile;
 mod shape;
 mod tape;
 mod tensor;

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use maml_kernels as kernels;
 use maml_kernels::{Isa, Pool, Real};
 
-use crate::{Shape, Tensor, Value};
+use crate::{
+    Shape, Tensor, Value,
+    profile::{self, Work},
+};
 
 /// max(x, 0), with slope 0 at 0. A NaN stays.
 pub fn relu<V: Value>(x: &V) -> V {
@@ -53,15 +56,12 @@ pub fn norm_relu_pool<V: Value>(x: &V, scale: &V, shift: &V, epsilon: f64) -> V 
     let mean = channel_mean(x);
     let slope = slope(x, scale, epsilon);
     let mut winners = vec![0; pooled.len()];
-    kernels::relu_pool_winners(
-        Isa::current(),
-        &pool,
-        x.peek().as_slice(),
-        mean.peek().as_slice(),
-        slope.peek().as_slice(),
-        shift.peek().as_slice(),
-        &mut winners,
-    );
+    let find = || {
+        let [x, mean, slope, shift] = [x.peek(), mean.peek(), slope.peek(), shift.peek()];
+        let [x, mean, slope, shift] = [&x, &mean, &slope, &shift].map(Tensor::as_slice);
+        kernels::relu_pool_winners(Isa::current(), &pool, x, mean, slope, shift, &mut winners);
+    };
+    profile::operation(|| "choice of winners", pooled, Work::default, find);
     let open = |&i: &u32| if i == kernels::MISSING { V::Real::ZERO } else { V::Real::ONE };
     let open = V::constant(Tensor::from_fn(pooled, |j| open(&winners[j])));
     let centered = x.gather(Arc::from(winners), pooled).sub(&open.scale_channels(&mean));

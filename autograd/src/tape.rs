@@ -7,6 +7,7 @@ use maml_kernels::Real;
 use crate::{
     Shape, Tensor, Value,
     op::{Bilinear, Call, Linear, Op, Term},
+    profile,
 };
 
 type NodeId = usize;
@@ -129,6 +130,15 @@ impl<T: Real> Tape<T> {
     /// The reverse sweep: from the last seed back to the first target, the cotangent of every node is the
     /// total of the terms that its users contributed.
     fn sweep<V: Value<Real = T>>(
+        &self,
+        seeds: Vec<(NodeId, V)>,
+        targets: &[Option<NodeId>],
+        lift: &dyn Fn(Tensor<T>, Option<NodeId>) -> V,
+    ) -> Vec<Option<V>> {
+        profile::backward(|| self.swept(seeds, targets, lift))
+    }
+
+    fn swept<V: Value<Real = T>>(
         &self,
         seeds: Vec<(NodeId, V)>,
         targets: &[Option<NodeId>],

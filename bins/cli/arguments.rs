@@ -54,6 +54,9 @@ pub struct RunArguments {
     /// How to show progress, on stderr
     #[arg(long, value_enum, value_name = "MODE", default_value_t)]
     pub progress: ProgressMode,
+    /// At the end, say on stderr where the time went, by operation and phase, and write operations.csv
+    #[arg(long)]
+    pub profile_ops: bool,
     /// Print the summary alone, as JSON
     #[arg(long)]
     pub json: bool,

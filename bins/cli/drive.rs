@@ -10,6 +10,7 @@ use crate::{
     config,
     exit::Failure,
     manifest::{DataSource, Manifest},
+    operations::Operations,
     progress::{Progress, Reading},
     run_folder::RunFolder,
     stop::StopFlag,
@@ -42,13 +43,13 @@ pub fn run_sampled<E: Shown, C: Serialize>(
     build: impl FnOnce(Workers) -> Result<E, E::Error>,
 ) -> Result<(E, RunFolder), Failure> {
     let (isa, threads) = (arguments.pin_isa()?, arguments.threads()?);
-    let workers = Workers::new(threads).map_err(|error| Failure::usage(error.to_string()))?;
+    let (workers, operations) = Operations::of(arguments, threads)?;
     let mut progress = Progress::new(arguments.progress);
     let mut experiment = build(workers).map_err(|error| E::failure(&error))?;
     let data = DataSource::sampled(&config::print(config)?);
     let manifest = Manifest::now(name, isa.name(), threads, data, seeds);
     let folder = arguments.open_folder(config, &manifest)?;
-    drive(&mut experiment, &folder, &mut progress)?;
+    operations.after(drive(&mut experiment, &folder, &mut progress), &folder)?;
     Ok((experiment, folder))
 }
 

@@ -27,6 +27,6 @@ pub mod theory;
 pub mod train;
 
 pub use learner::LearnerName;
-pub use maml_autograd::Isa;
+pub use maml_autograd::{Isa, profile};
 pub use params::Params;
 pub use rng::{Purpose, rng};

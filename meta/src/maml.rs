@@ -1,6 +1,13 @@
 //! Model-agnostic meta-learning: adaptation by gradient descent, and the exact derivative through it.
 
-use maml_autograd::{Function, Real, SecondOrder, Tape, Tensor, Value, first_non_finite, grad, value_and_grad};
+use maml_autograd::{
+    Function, Real, SecondOrder, Tape, Tensor, Value, first_non_finite, grad, profile::phase, value_and_grad,
+};
+
+/// What the profile calls the parts of a meta-step.
+const INNER: &str = "inner";
+pub(crate) const QUERY: &str = "query";
+const HVP: &str = "Hessian-vector product";
 
 /// A task: what a learner adapts on, and what it is judged on afterwards.
 #[derive(Clone, Debug)]
@@ -32,7 +39,8 @@ pub enum Order {
 
 /// w_K: the parameters after K steps on the losses `support`, taken in turn. Panics if there is none for a step.
 pub fn adapt<T: Real>(support: &[impl Function<T>], w: &[Tensor<T>], inner: InnerLoop) -> Vec<Tensor<T>> {
-    (0..inner.steps).fold(w.to_vec(), |w, k| descend(&w, inner.alpha, &grad(in_turn(support, k), &w)))
+    let step = |w: Vec<_>, k| descend(&w, inner.alpha, &grad(in_turn(support, k), &w));
+    phase(INNER, || (0..inner.steps).fold(w.to_vec(), step))
 }
 
 /// The loss of step k.
@@ -53,19 +61,20 @@ pub fn meta_gradient<T: Real, F: Function<T>>(
     order: Order,
 ) -> (T, Vec<Tensor<T>>) {
     if order == Order::First {
-        return value_and_grad(&task.query, &adapt(&task.support, w, inner));
+        let w_k = adapt(&task.support, w, inner);
+        return phase(QUERY, || value_and_grad(&task.query, &w_k));
     }
     let tapes: Vec<Tape<T>> = (0..inner.steps).map(|_| Tape::new()).collect();
     let mut steps = Vec::with_capacity(inner.steps);
     let mut w_k = w.to_vec();
     for (k, tape) in tapes.iter().enumerate() {
-        let step = SecondOrder::at(tape, in_turn(&task.support, k), &w_k);
+        let step = phase(INNER, || SecondOrder::at(tape, in_turn(&task.support, k), &w_k));
         w_k = descend(&w_k, inner.alpha, &step.gradient());
         steps.push(step);
     }
-    let (loss, query_gradient) = value_and_grad(&task.query, &w_k);
+    let (loss, query_gradient) = phase(QUERY, || value_and_grad(&task.query, &w_k));
     let back = steps.iter().rev();
-    (loss, back.fold(query_gradient, |v, step| descend(&v, inner.alpha, &step.hvp(&v))))
+    (loss, back.fold(query_gradient, |v, step| descend(&v, inner.alpha, &phase(HVP, || step.hvp(&v)))))
 }
 
 /// Walks the adaptation again and names what first stopped being finite; for a result that is not.

@@ -1,6 +1,6 @@
 //! Non-adaptive learning (empirical risk minimisation): the loss of a task before any adaptation.
 
-use maml_autograd::{Function, Real, Tensor, Value, value_and_grad};
+use maml_autograd::{Function, Real, Tensor, Value, profile::phase, value_and_grad};
 
 use crate::maml::Task;
 
@@ -18,7 +18,7 @@ pub trait Empirical<T: Real>: Function<T> {
 pub fn nal_gradient<T: Real, F: Empirical<T>>(task: &Task<F>, w: &[Tensor<T>]) -> (T, Vec<Tensor<T>>) {
     let sets: Vec<&F> = task.support.iter().chain([&task.query]).collect();
     let examples: f64 = sets.iter().map(|set| set.examples() as f64).sum();
-    let parts = sets.iter().map(|set| (set.examples() as f64 / examples, value_and_grad(*set, w)));
+    let parts = sets.iter().map(|set| (set.examples() as f64 / examples, phase("loss", || value_and_grad(*set, w))));
     let weighted = parts.map(|(share, (loss, gradient))| {
         (share * loss.to_f64(), gradient.iter().map(|g| g.scale(share)).collect::<Vec<_>>())
     });

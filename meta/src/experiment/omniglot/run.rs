@@ -2,6 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
+use maml_autograd::profile::phase;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -14,7 +15,7 @@ use crate::{
     checkpoint::{self, CheckpointError},
     data::ImageSet,
     experiment::{Experiment, Progress},
-    maml::{InnerLoop, adapt},
+    maml::{InnerLoop, QUERY, adapt},
     model::Model,
     parallel::Workers,
     train::{Diverged, Trainer},
@@ -261,7 +262,8 @@ fn judge(stage: &Stage, kind: usize, inner: InnerLoop, episodes: Range<usize>, w
     let w = stage.trainer.params.tensors();
     workers.map(episodes.len(), |i| {
         let task = stage.tasks.judged_task(kind, (episodes.start + i) as u64);
-        task.query.accuracy(&adapt(&task.support, w, inner))
+        let adapted = adapt(&task.support, w, inner);
+        phase(QUERY, || task.query.accuracy(&adapted))
     })
 }
 
