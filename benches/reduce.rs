@@ -39,7 +39,7 @@ fn whole_arrays(criterion: &mut Criterion) {
     run("sum", 1, &mut |isa, _| _ = black_box(sum(isa, &a)));
     run("dot", 2, &mut |isa, _| _ = black_box(dot(isa, &a, &b)));
     run("scale", 2, &mut |isa, out| scale(isa, 0.5, &a, out));
-    run("mul", 3, &mut |isa, out| mul(isa, &a, &b, out));
+    run("mul", 3, &mut |isa, out| mul(isa, &a, &b, Store::Set, out));
     run("axpy", 3, &mut |isa, out| axpy(isa, 1e-3, &a, out));
     run("add_scaled", 3, &mut |isa, out| add_scaled(isa, &a, 0.5, &b, out));
 }

@@ -222,6 +222,28 @@ fn bits_do_not_depend_on_the_other_rows() {
     }
 }
 
+/// A product with a vector has a kernel of its own, and the bits of a product with that vector and another.
+#[test]
+fn a_vector_has_the_bits_of_a_column() {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    for round in 0..400 {
+        let [rows, k] = [(); 2].map(|()| size(&mut rng, if round % 2 == 0 { 40.0 } else { 900.0 }));
+        let (a, x) = (random::<f32>(&mut rng, rows * k), random::<f32>(&mut rng, k));
+        let pair: Vec<f32> = x.iter().flat_map(|&x| [x, 1.0]).collect();
+        for isa in Isa::available() {
+            for (layout, other) in [(Layout::NN, Layout::NT), (Layout::TN, Layout::NN)] {
+                let both = run(isa, layout, (rows, 2, k), &a, &pair);
+                let column: Vec<u32> = both.iter().step_by(2).map(|y| y.to_bits()).collect();
+                let bits = |y: Vec<f32>| y.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+                let what = format!("{isa} {layout:?} {rows}x{k}");
+                assert_eq!(bits(run(isa, layout, (rows, 1, k), &a, &x)), column, "{what}, column");
+                // The same vector as the first factor.
+                assert_eq!(bits(run(isa, other, (1, rows, k), &x, &a)), column, "{what}, row");
+            }
+        }
+    }
+}
+
 #[test]
 #[should_panic(expected = "lengths of a, b, c")]
 fn wrong_lengths_are_refused() {

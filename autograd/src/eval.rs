@@ -43,15 +43,18 @@ impl<T: Real> Value for Tensor<T> {
     }
 
     /// Evaluates the term that costs a pass over fresh memory first, then adds the others in place.
-    fn total(mut terms: Vec<Term<Self>>) -> Self {
-        terms.sort_by_key(|term| cost_of_adding(&term.op));
-        let mut terms = terms.into_iter().rev();
-        let first = terms.next().expect("a total has at least one term").evaluate();
+    fn total(first: Term<Self>, mut others: Vec<Term<Self>>) -> Self {
+        if others.is_empty() {
+            return first.evaluate();
+        }
+        others.insert(0, first);
+        others.sort_by_key(|term| cost_of_adding(&term.op));
+        let mut terms = others.into_iter().rev();
+        let first = terms.next().expect("there is a first term").evaluate();
         terms.fold(first, |mut sum, term| {
-            let args: Vec<&Self> = term.args.iter().collect();
-            let shape = sum.shape();
+            let (args, shape) = (term.args.map(|x| x), sum.shape());
             assert_eq!(shape, output_shape(&term.op, &args), "total: shapes of its terms");
-            if cost_of_adding(&term.op) < ADDS_APART
+            if adds_in_place(&term.op)
                 && let Some(out) = sum.unique_mut()
             {
                 booked(&term.op, &args, shape, || evaluate(&term.op, &args, Store::Add, out));
@@ -73,16 +76,18 @@ impl<T: Real> Tensor<T> {
     }
 }
 
-/// From here on an operation cannot add to what is there: its result is made apart.
-const ADDS_APART: u32 = 3;
+/// Whether an operation can add to what is there; the result of another is made apart.
+fn adds_in_place(op: &Op) -> bool {
+    matches!(op, Op::Bilinear(Bilinear { form: Form::Product, .. })) || cost_of_adding(op) < 3
+}
 
 /// Passes over the output that adding this operation to it takes.
 fn cost_of_adding(op: &Op) -> u32 {
     match op {
         Op::Linear(Linear::Scatter(..)) => 0,
         Op::Linear(Linear::Scale(_) | Linear::Repeat(..)) => 1,
-        Op::Bilinear(Bilinear { form: Form::Channels | Form::Covariance, open: Slot::A | Slot::B }) => 2,
-        _ => ADDS_APART,
+        Op::Bilinear(Bilinear { form: Form::Channels | Form::Covariance | Form::Inner, open: Slot::A | Slot::B }) => 2,
+        _ => 3,
     }
 }
 
@@ -92,7 +97,7 @@ fn booked<T: Real, R>(op: &Op, args: &[&Tensor<T>], shape: Shape, f: impl FnOnce
     profile::operation(|| op.name(), shape, work, f)
 }
 
-/// Runs the kernel of an operation. `Store::Add` only for operations below [`ADDS_APART`], which is all
+/// Runs the kernel of an operation. `Store::Add` only for operations that [add in place](adds_in_place), which is all
 /// that a scatter can do.
 #[track_caller]
 fn evaluate<T: Real>(op: &Op, args: &[&Tensor<T>], store: Store, out: &mut [T]) {
@@ -114,7 +119,12 @@ fn evaluate<T: Real>(op: &Op, args: &[&Tensor<T>], store: Store, out: &mut [T]) 
         Op::Bilinear(Bilinear { form, open }) => {
             let y = second();
             match (form, open) {
-                (Form::Product, _) => kernels::mul(isa, x, y, out),
+                (Form::Product, _) => kernels::mul(isa, x, y, store, out),
+                (Form::Inner, Slot::C) => out[0] = kernels::dot(isa, x, y),
+                (Form::Inner, _) => match store {
+                    Store::Set => kernels::scale(isa, y[0], x, out),
+                    Store::Add => kernels::axpy(isa, y[0], x, out),
+                },
                 (Form::Matmul, open) => {
                     let (layout, (m, n, k)) = product_sizes(*open, args[0].shape(), args[1].shape());
                     match layout {
@@ -181,6 +191,14 @@ fn output_shape<T: Real>(op: &Op, args: &[&Tensor<T>]) -> Shape {
 fn bilinear_shape(form: Form, open: Slot, x: Shape, y: Shape) -> Shape {
     match (form, open) {
         (Form::Product, _) => same("mul", x, y),
+        (Form::Inner, Slot::C) => {
+            same("dot", x, y);
+            Shape::scalar()
+        }
+        (Form::Inner, _) => {
+            assert_eq!(y.len(), 1, "scaling of shape {x} by a value of shape {y}, which is not a single number");
+            x
+        }
         (Form::Matmul, _) => {
             let (_, (m, n, _)) = product_sizes(open, x, y);
             [m, n].into()

@@ -125,5 +125,5 @@ pub fn cross_entropy<V: Value>(logits: &V, labels: &[u32]) -> V {
 #[track_caller]
 pub fn half_mean_squared_error<V: Value>(prediction: &V, target: &V) -> V {
     let error = prediction.sub(target);
-    error.mul(&error).mean().scale(0.5)
+    error.dot(&error).scale(0.5 / error.shape().len() as f64)
 }

@@ -10,7 +10,7 @@
 //! Every rule is itself written in the vocabulary, so it differentiates again, to any order. What is not
 //! differentiable is not an operation: masks and winners of a maximum enter as constants.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use maml_kernels::{Conv, Map, Real};
 
@@ -89,6 +89,8 @@ impl Linear {
 pub enum Form {
     /// Σ a·b·c, all of one shape.
     Product,
+    /// c · Σ a·b with a, b of one shape and a number c.
+    Inner,
     /// ⟨c, a b⟩ with a \[m, k\], b \[k, n\], c \[m, n\].
     Matmul,
     /// ⟨c, a ∗ b⟩ with images a, weights b, outputs c (layouts: [`Conv`]).
@@ -136,6 +138,8 @@ impl Bilinear {
     fn name(&self) -> &'static str {
         match (self.form, self.open) {
             (Form::Product, _) => "product",
+            (Form::Inner, Slot::C) => "inner product",
+            (Form::Inner, _) => "scaling by a value",
             (Form::Matmul, _) => "matrix product",
             (Form::Conv(_), Slot::C) => "convolution",
             (Form::Conv(_), Slot::A) => "input gradient of a convolution",
@@ -149,7 +153,7 @@ impl Bilinear {
 
     /// a and b may be exchanged: T(a, b, c) = T(b, a, c).
     fn is_symmetric(&self) -> bool {
-        self.open == Slot::C && matches!(self.form, Form::Product | Form::Channels | Form::Covariance)
+        self.open == Slot::C && !matches!(self.form, Form::Matmul | Form::Conv(_))
     }
 }
 
@@ -171,32 +175,65 @@ fn one_like<V: Value>(x: &V) -> V {
     V::constant(Tensor::full(x.shape(), V::Real::ONE))
 }
 
+/// The arguments of an operation, in its order.
+#[derive(Clone, Debug)]
+pub enum Args<V> {
+    /// Of a linear operation or a map.
+    One([V; 1]),
+    /// Of a sum or a bilinear operation.
+    Two([V; 2]),
+}
+
+impl<V> Deref for Args<V> {
+    type Target = [V];
+    fn deref(&self) -> &[V] {
+        match self {
+            Self::One(args) => args,
+            Self::Two(args) => args,
+        }
+    }
+}
+
+impl<V> Args<V> {
+    /// The same number of arguments, each made of one of these.
+    pub fn map<'a, U>(&'a self, mut f: impl FnMut(&'a V) -> U) -> Args<U> {
+        match self {
+            Self::One([a]) => Args::One([f(a)]),
+            Self::Two([a, b]) => Args::Two([f(a), f(b)]),
+        }
+    }
+}
+
 /// One term of a sum: an operation and its arguments, not yet evaluated.
 #[derive(Clone)]
 pub struct Term<V> {
     /// What to apply.
     pub op: Op,
     /// To what.
-    pub args: Vec<V>,
+    pub args: Args<V>,
 }
 
 impl<V: Value> Term<V> {
-    pub(crate) fn new(op: Op, args: impl Into<Vec<V>>) -> Self {
-        Self { op, args: args.into() }
+    pub(crate) fn unary(op: Op, x: V) -> Self {
+        Self { op, args: Args::One([x]) }
+    }
+
+    pub(crate) fn binary(op: Op, args: [V; 2]) -> Self {
+        Self { op, args: Args::Two(args) }
     }
 
     pub(crate) fn evaluate(&self) -> V {
-        V::apply(self.op.clone(), &self.args.iter().collect::<Vec<_>>())
+        V::apply(self.op.clone(), &self.args.map(|x| x))
     }
 }
 
-/// What the reverse sweep knows of a recorded operation. An argument's value is there if the rule of the
-/// operation asks for it.
+/// What the reverse sweep knows of a recorded operation. What the rule of the operation does not ask for is not there.
 pub(crate) struct Call<'a, V> {
     pub op: &'a Op,
-    pub shapes: &'a [Shape],
-    pub args: &'a [Option<V>],
-    pub output: Option<V>,
+    pub shapes: Args<Shape>,
+    pub args: Args<Option<V>>,
+    /// φ′ at the argument of a map.
+    pub slope: Option<V>,
     /// Both arguments are one and the same value.
     pub squared: bool,
 }
@@ -216,23 +253,23 @@ impl<V: Value> Call<'_, V> {
     pub(crate) fn cotangent(&self, j: usize, g: &V) -> Term<V> {
         let value = |j: usize| self.args[j].clone().expect("the tape keeps what the rule of an operation asks for");
         match self.op {
-            Op::Add(s) => Term::new(Op::Linear(Linear::Scale(if j == 0 { 1.0 } else { *s })), [g.clone()]),
-            Op::Linear(linear) => Term::new(Op::Linear(linear.transpose(self.shapes[j])), [g.clone()]),
+            Op::Add(s) => Term::unary(Op::Linear(Linear::Scale(if j == 0 { 1.0 } else { *s })), g.clone()),
+            Op::Linear(linear) => Term::unary(Op::Linear(linear.transpose(self.shapes[j])), g.clone()),
             Op::Bilinear(Bilinear { form, .. }) if self.is_square() => {
                 let partial = Op::Bilinear(Bilinear { form: *form, open: Slot::A });
-                Term::new(partial, [value(1), g.scale(2.0)])
+                Term::binary(partial, [value(1), g.scale(2.0)])
             }
             Op::Bilinear(Bilinear { form, open }) => {
                 let slots = open.others();
                 let (slot, other) = (slots[j], slots[1 - j]);
                 let partial = Op::Bilinear(Bilinear { form: *form, open: slot });
                 let args = slot.others().map(|s| if s == other { value(1 - j) } else { g.clone() });
-                Term::new(partial, args)
+                Term::binary(partial, args)
             }
-            Op::Pointwise(map) => {
-                let output = self.output.as_ref().expect("the tape keeps the output of a map");
+            Op::Pointwise(_) => {
+                let slope = self.slope.clone().expect("the sweep finds the slope of a map");
                 let product = Bilinear { form: Form::Product, open: Slot::C };
-                Term::new(Op::Bilinear(product), [g.clone(), slope(*map, &value(0), output)])
+                Term::binary(Op::Bilinear(product), [g.clone(), slope])
             }
         }
     }

@@ -224,6 +224,13 @@ impl Work {
             Op::Linear(_) => 0,
             Op::Bilinear(Bilinear { form, open }) => match form {
                 Form::Product => result,
+                Form::Inner => {
+                    if *open == Slot::C {
+                        2 * len(0)
+                    } else {
+                        result
+                    }
+                }
                 Form::Matmul => {
                     // √(|A| |B| |C|) = m·n·k, whichever of the three is the result.
                     let volume = (len(0) * len(1)) as f64 * result as f64;

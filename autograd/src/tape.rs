@@ -6,7 +6,7 @@ use maml_kernels::Real;
 
 use crate::{
     Shape, Tensor, Value,
-    op::{Bilinear, Call, Linear, Op, Term},
+    op::{Args, Bilinear, Call, Linear, Op, Term, slope},
     profile,
 };
 
@@ -21,10 +21,11 @@ pub struct Tape<T: Real> {
 #[derive(Clone)]
 struct Node<T: Real> {
     /// None for a variable.
-    op: Option<Op>,
-    args: Vec<Arg<T>>,
-    /// The value, for operations whose slope is written with it.
+    made: Option<(Op, Args<Arg<T>>)>,
+    /// The value of a map, whose slope is written with it.
     output: Option<Tensor<T>>,
+    /// The slope of a map, once a recorded sweep has found it.
+    slope: Option<Recorded<T>>,
 }
 
 #[derive(Clone)]
@@ -34,6 +35,13 @@ struct Arg<T: Real> {
     shape: Shape,
     /// The value, if the rule of the operation asks for it.
     value: Option<Tensor<T>>,
+}
+
+/// A value and its place on the tape, none if it is a constant.
+#[derive(Clone)]
+struct Recorded<T: Real> {
+    value: Tensor<T>,
+    id: Option<NodeId>,
 }
 
 /// A value that depends on variables of a tape, or a constant, which leaves no trace on it.
@@ -57,7 +65,7 @@ impl<T: Real> Tape<T> {
 
     /// A new independent variable with this value.
     pub fn variable(&self, value: &Tensor<T>) -> Var<'_, T> {
-        let id = self.push(Node { op: None, args: Vec::new(), output: None });
+        let id = self.push(Node { made: None, output: None, slope: None });
         Var { tensor: value.clone(), node: Some((self, id)) }
     }
 
@@ -77,7 +85,8 @@ impl<T: Real> Tape<T> {
     pub fn vjp(&self, outputs: &[(&Var<'_, T>, Tensor<T>)], targets: &[&Var<'_, T>]) -> Vec<Tensor<T>> {
         let seeds = self.seeds(outputs);
         let ids: Vec<_> = targets.iter().map(|x| self.id_of(x)).collect();
-        let found = self.sweep(seeds, &ids, &|value, _| value);
+        let plain = Values { lift: &|recorded| recorded.value, lower: &|_| None };
+        let found = self.sweep(seeds, &ids, &plain);
         found.into_iter().zip(targets).map(|(g, x)| g.unwrap_or_else(|| Tensor::zeros(x.shape()))).collect()
     }
 
@@ -90,8 +99,9 @@ impl<T: Real> Tape<T> {
     ) -> Vec<Var<'t, T>> {
         let seeds = self.seeds(outputs);
         let ids: Vec<_> = targets.iter().map(|x| self.id_of(x)).collect();
-        let lift = |tensor, id: Option<NodeId>| Var { tensor, node: id.map(|id| (self, id)) };
-        let found = self.sweep(seeds, &ids, &lift);
+        let lift = |Recorded { value, id }: Recorded<T>| Var { tensor: value, node: id.map(|id| (self, id)) };
+        let lower = |x: &Var<'t, T>| Some(Recorded { value: x.tensor.clone(), id: x.node.map(|(_, id)| id) });
+        let found = self.sweep(seeds, &ids, &Values { lift: &lift, lower: &lower });
         let zeros = |x: &Var<'t, T>| Var::constant(Tensor::zeros(x.shape()));
         found.into_iter().zip(targets).map(|(g, x)| g.unwrap_or_else(|| zeros(x))).collect()
     }
@@ -133,35 +143,31 @@ impl<T: Real> Tape<T> {
         &self,
         seeds: Vec<(NodeId, V)>,
         targets: &[Option<NodeId>],
-        lift: &dyn Fn(Tensor<T>, Option<NodeId>) -> V,
+        values: &Values<'_, T, V>,
     ) -> Vec<Option<V>> {
-        profile::backward(|| self.swept(seeds, targets, lift))
+        profile::backward(|| self.swept(seeds, targets, values))
     }
 
     fn swept<V: Value<Real = T>>(
         &self,
         seeds: Vec<(NodeId, V)>,
         targets: &[Option<NodeId>],
-        lift: &dyn Fn(Tensor<T>, Option<NodeId>) -> V,
+        values: &Values<'_, T, V>,
     ) -> Vec<Option<V>> {
         let end = seeds.iter().map(|(id, _)| id + 1).max().unwrap_or(0);
         let on_path = self.depends_on(targets, end);
-        let mut terms: Vec<Vec<Term<V>>> = vec![Vec::new(); end];
+        let mut terms: Vec<Terms<V>> = (0..end).map(|_| Terms::default()).collect();
         for (id, seed) in seeds {
-            terms[id].push(Term::new(Op::Linear(Linear::Scale(1.0)), [seed]));
+            terms[id].push(Term::unary(Op::Linear(Linear::Scale(1.0)), seed));
         }
         let mut found: Vec<Option<V>> = vec![None; targets.len()];
-        for id in (0..end).rev() {
-            let contributions = std::mem::take(&mut terms[id]);
-            if contributions.is_empty() || !on_path[id] {
-                continue;
-            }
-            let cotangent = V::total(contributions);
+        for id in (0..end).rev().filter(|id| on_path[*id]) {
+            let Terms { first: Some(first), others } = std::mem::take(&mut terms[id]) else { continue };
+            let cotangent = V::total(first, others);
             for (found, _) in found.iter_mut().zip(targets).filter(|(_, target)| **target == Some(id)) {
                 *found = Some(cotangent.clone());
             }
-            let node = self.nodes.borrow()[id].clone();
-            node.pull_back(id, &cotangent, lift, |arg, term| {
+            self.pull_back(id, &cotangent, values, |arg, term| {
                 if on_path[arg] {
                     terms[arg].push(term());
                 }
@@ -177,33 +183,37 @@ impl<T: Real> Tape<T> {
             depends[*id] = true;
         }
         for id in 0..end {
-            depends[id] |= nodes[id].args.iter().any(|arg| arg.id.is_some_and(|id| depends[id]));
+            let args = nodes[id].made.iter().flat_map(|(_, args)| args.iter());
+            depends[id] |= args.filter_map(|arg| arg.id).any(|arg| depends[arg]);
         }
         depends
     }
-}
 
-impl<T: Real> Node<T> {
-    /// Hands the contribution to each argument's cotangent to `give`.
+    /// Hands the contribution of a node to each argument's cotangent to `give`.
     fn pull_back<V: Value<Real = T>>(
         &self,
         id: NodeId,
         cotangent: &V,
-        lift: &dyn Fn(Tensor<T>, Option<NodeId>) -> V,
+        values: &Values<'_, T, V>,
         mut give: impl FnMut(NodeId, &dyn Fn() -> Term<V>),
     ) {
-        let Some(op) = &self.op else { return };
-        let shapes: Vec<Shape> = self.args.iter().map(|arg| arg.shape).collect();
-        let values: Vec<Option<V>> =
-            self.args.iter().map(|arg| arg.value.clone().map(|value| lift(value, arg.id))).collect();
-        let call = Call {
-            op,
-            shapes: &shapes,
-            args: &values,
-            output: self.output.clone().map(|y| lift(y, Some(id))),
-            squared: matches!(&self.args[..], [a, b] if a.id.is_some() && a.id == b.id),
+        // A copy: a recorded sweep writes to the tape.
+        let Node { made: Some((op, args)), output, slope: known } = self.nodes.borrow()[id].clone() else { return };
+        let lift = |value: Tensor<T>, id| (values.lift)(Recorded { value, id });
+        let lifted = args.map(|arg| arg.value.clone().map(|value| lift(value, arg.id)));
+        let slope = match (&op, known) {
+            (Op::Pointwise(_), Some(known)) => Some((values.lift)(known)),
+            (Op::Pointwise(map), None) => {
+                let output = lift(output.expect("the tape keeps the output of a map"), Some(id));
+                let slope = slope(*map, lifted[0].as_ref().expect("the tape keeps the argument of a map"), &output);
+                self.nodes.borrow_mut()[id].slope = (values.lower)(&slope);
+                Some(slope)
+            }
+            _ => None,
         };
-        for (j, arg) in self.args.iter().enumerate() {
+        let squared = matches!(&args[..], [a, b] if a.id.is_some() && a.id == b.id);
+        let call = Call { op: &op, shapes: args.map(|arg| arg.shape), args: lifted, slope, squared };
+        for (j, arg) in args.iter().enumerate() {
             if let Some(id) = arg.id
                 && call.contributes(j)
             {
@@ -211,23 +221,54 @@ impl<T: Real> Node<T> {
             }
         }
     }
+}
 
+/// How a sweep reads what is recorded, and what of its own values is on the tape.
+struct Values<'a, T: Real, V> {
+    lift: &'a dyn Fn(Recorded<T>) -> V,
+    /// None for a sweep that is not recorded: its values have no derivatives.
+    lower: &'a dyn Fn(&V) -> Option<Recorded<T>>,
+}
+
+/// The contributions to one cotangent. There is seldom more than one.
+struct Terms<V> {
+    first: Option<Term<V>>,
+    others: Vec<Term<V>>,
+}
+
+impl<V> Default for Terms<V> {
+    fn default() -> Self {
+        Self { first: None, others: Vec::new() }
+    }
+}
+
+impl<V> Terms<V> {
+    fn push(&mut self, term: Term<V>) {
+        match self.first {
+            None => self.first = Some(term),
+            Some(_) => self.others.push(term),
+        }
+    }
+}
+
+impl<T: Real> Node<T> {
     fn new(op: Op, args: &[&Var<'_, T>], output: &Tensor<T>) -> Self {
-        let recorded = |j: usize| args.get(j).is_some_and(|x: &&Var<'_, T>| x.node.is_some());
-        let needed = |j: usize| match &op {
-            Op::Add(_) | Op::Linear(_) => false,
-            // The partial with respect to one argument is written with the other.
-            Op::Bilinear(Bilinear { .. }) => recorded(1 - j),
-            Op::Pointwise(_) => true,
-        };
-        let args = args.iter().enumerate().map(|(j, x)| Arg {
+        let recorded = |x: &Var<'_, T>| x.node.is_some();
+        let arg = |x: &Var<'_, T>, needed: bool| Arg {
             id: x.node.map(|(_, id)| id),
             shape: x.shape(),
-            value: needed(j).then(|| x.tensor.clone()),
-        });
-        let args = args.collect();
+            value: needed.then(|| x.tensor.clone()),
+        };
+        let args = match (&op, args) {
+            (Op::Pointwise(_), [x]) => Args::One([arg(x, true)]),
+            (_, [x]) => Args::One([arg(x, false)]),
+            // The partial with respect to one argument is written with the other.
+            (Op::Bilinear(Bilinear { .. }), [x, y]) => Args::Two([arg(x, recorded(y)), arg(y, recorded(x))]),
+            (_, [x, y]) => Args::Two([arg(x, false), arg(y, false)]),
+            _ => unreachable!("an operation has one argument or two"),
+        };
         let output = matches!(op, Op::Pointwise(_)).then(|| output.clone());
-        Self { op: Some(op), args, output }
+        Self { made: Some((op, args)), output, slope: None }
     }
 }
 
@@ -260,8 +301,11 @@ impl<T: Real> Value for Var<'_, T> {
         if matches!(op, Op::Linear(Linear::Scale(1.0))) {
             return args[0].clone();
         }
-        let tensors: Vec<&Tensor<T>> = args.iter().map(|x| &x.tensor).collect();
-        let tensor = Tensor::apply(op.clone(), &tensors);
+        let tensor = match args {
+            [x] => Tensor::apply(op.clone(), &[&x.tensor]),
+            [x, y] => Tensor::apply(op.clone(), &[&x.tensor, &y.tensor]),
+            _ => unreachable!("an operation has one argument or two"),
+        };
         Self::record(tensor, op, args)
     }
 
@@ -275,20 +319,18 @@ impl<T: Real> Value for Var<'_, T> {
 
     /// Adds the numbers up at once, in place; the record has every term and every sum, whose rules need
     /// no values.
-    fn total(terms: Vec<Term<Self>>) -> Self {
-        let plain = terms.iter().map(|term| {
-            let args: Vec<_> = term.args.iter().map(|x| x.tensor.clone()).collect();
-            Term::new(term.op.clone(), args)
-        });
-        let tensor = Tensor::total(plain.collect());
-        let recorded = terms.iter().map(|term| {
-            let args: Vec<&Self> = term.args.iter().collect();
-            match term.op {
-                Op::Linear(Linear::Scale(1.0)) => args[0].clone(),
-                _ => Self::record(tensor.clone(), term.op.clone(), &args),
-            }
-        });
-        let sum = recorded.reduce(|a, b| Self::record(tensor.clone(), Op::Add(1.0), &[&a, &b]));
-        Self { tensor, node: sum.expect("a total has at least one term").node }
+    fn total(first: Term<Self>, others: Vec<Term<Self>>) -> Self {
+        if others.is_empty() {
+            return first.evaluate();
+        }
+        let plain = |term: &Term<Self>| Term { op: term.op.clone(), args: term.args.map(|x| x.tensor.clone()) };
+        let tensor = Tensor::total(plain(&first), others.iter().map(plain).collect());
+        let record = |term: &Term<Self>| match term.op {
+            Op::Linear(Linear::Scale(1.0)) => term.args[0].clone(),
+            _ => Self::record(tensor.clone(), term.op.clone(), &term.args.map(|x| x)),
+        };
+        let add = |a: Self, term| Self::record(tensor.clone(), Op::Add(1.0), &[&a, &record(term)]);
+        let sum = others.iter().fold(record(&first), add);
+        Self { tensor, node: sum.node }
     }
 }

@@ -32,10 +32,9 @@ pub trait Value: Clone {
     /// The numbers, outside of differentiation: what is computed from them is a constant.
     fn peek(&self) -> Tensor<Self::Real>;
 
-    /// The sum of terms, of which there is at least one.
-    fn total(terms: Vec<Term<Self>>) -> Self {
-        let values = terms.iter().map(Term::evaluate);
-        values.reduce(|a, b| a.add(&b)).expect("a total has at least one term")
+    /// The sum of one term and others.
+    fn total(first: Term<Self>, others: Vec<Term<Self>>) -> Self {
+        others.iter().fold(first.evaluate(), |sum, term| sum.add(&term.evaluate()))
     }
 
     /// a + b
@@ -199,7 +198,7 @@ pub trait Value: Clone {
     /// ⟨a, b⟩, a scalar.
     #[track_caller]
     fn dot(&self, b: &Self) -> Self {
-        self.mul(b).sum()
+        bilinear(Form::Inner, Slot::C, self, b)
     }
 
     /// y\[j\] = x\[index\[j\]\] in the given shape, zero where the index is [`MISSING`](maml_kernels::MISSING).

@@ -6,6 +6,7 @@
 
 use crate::{
     Isa, Real, Store,
+    gemm::sum_short_rows,
     simd::{Kernel, Simd, dispatch},
 };
 
@@ -15,7 +16,7 @@ const BLOCK: usize = 4096;
 pub(crate) const BLOCK_ROWS: usize = 64;
 /// Columns whose totals are held together, on the stack.
 pub(crate) const GROUP: usize = 64;
-/// Rows up to this length are summed or filled one number at a time.
+/// Rows up to this length do not fill registers of their own.
 const SHORT: usize = 16;
 
 /// Σ x\[i\].
@@ -27,6 +28,9 @@ pub fn sum<T: Real>(isa: Isa, x: &[T]) -> T {
 #[track_caller]
 pub fn dot<T: Real>(isa: Isa, x: &[T], y: &[T]) -> T {
     assert_eq!(x.len(), y.len(), "dot: lengths of x and y");
+    if x.len() <= SHORT {
+        return x.iter().zip(y).fold(T::ZERO, |sum, (&x, &y)| sum + x * y);
+    }
     dispatch(isa, Sum::<T, true> { x, y })
 }
 
@@ -36,6 +40,9 @@ pub fn sum_axis<T: Real>(isa: Isa, outer: usize, times: usize, inner: usize, x: 
     assert_eq!((x.len(), out.len()), (outer * times * inner, outer * inner), "sum_axis: lengths of x and out");
     if times == 0 {
         return out.fill(T::ZERO);
+    }
+    if inner == 1 && times <= SHORT {
+        return sum_short_rows(isa, times, x, out);
     }
     dispatch(isa, SumAxis { times, inner, x, out });
 }
@@ -136,11 +143,7 @@ impl<T: Real> Kernel<T> for SumAxis<'_, T> {
         if out.is_empty() {
             return;
         }
-        if inner == 1 && times <= SHORT {
-            for (out, x) in out.iter_mut().zip(x.chunks_exact(times)) {
-                *out = x.iter().fold(T::ZERO, |sum, &x| sum + x);
-            }
-        } else if inner == 1 {
+        if inner == 1 {
             for (out, x) in out.iter_mut().zip(x.chunks_exact(times)) {
                 *out = T::from_f64(sum_blocks::<T, S, false>(simd, x, x));
             }
@@ -260,6 +263,9 @@ impl<T: Real, const ADD: bool> Kernel<T> for Repeat<'_, T, ADD> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
         let Self { times, inner, x, out } = self;
+        if inner == 1 && times < S::LANES && !ADD {
+            return fill_short_rows(simd, x, times, out);
+        }
         for (x, out) in x.chunks_exact(inner).zip(out.chunks_exact_mut(times * inner)) {
             if inner == 1 {
                 fill::<T, S, ADD>(simd, x[0], out);
@@ -269,6 +275,16 @@ impl<T: Real, const ADD: bool> Kernel<T> for Repeat<'_, T, ADD> {
                 copy::<T, S, ADD>(simd, x, out);
             }
         }
+    }
+}
+
+/// Rows shorter than a register: a whole one is written for each, and the next row over what was too much.
+#[inline(always)]
+fn fill_short_rows<T: Real, S: Simd<T>>(simd: S, x: &[T], times: usize, out: &mut [T]) {
+    for (i, &x) in x.iter().enumerate() {
+        let out = &mut out[i * times..];
+        let width = if out.len() >= S::LANES { S::LANES } else { times };
+        store_some(simd, simd.splat(x), &mut out[..width]);
     }
 }
 

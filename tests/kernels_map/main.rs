@@ -4,7 +4,7 @@
 mod exact;
 
 use exact::{Pair, exact};
-use maml_kernels::{Isa, Map, Real, add_scaled, axpy, map, mul, naive, scale};
+use maml_kernels::{Isa, Map, Real, Store, add_scaled, axpy, map, mul, naive, scale};
 
 const ALL: [Map; 8] = [Map::Exp, Map::Log, Map::Tanh, Map::Sigmoid, Map::Softplus, Map::Sqrt, Map::Rsqrt, Map::Recip];
 
@@ -183,7 +183,8 @@ fn lengths<T: Real>(isa: Isa) {
             }
             // All of these are exact in both types.
             let each = |f: &dyn Fn(T, T) -> T| -> Vec<T> { a.iter().zip(b).map(|(&a, &b)| f(a, b)).collect() };
-            assert_eq!(written(n, offset, s, |out| mul(isa, a, b, out)), each(&|a, b| a * b));
+            assert_eq!(written(n, offset, s, |out| mul(isa, a, b, Store::Set, out)), each(&|a, b| a * b));
+            assert_eq!(written(n, offset, s, |out| mul(isa, a, b, Store::Add, out)), each(&|a, b| s + a * b));
             assert_eq!(written(n, offset, s, |out| scale(isa, s, a, out)), each(&|a, _| s * a));
             assert_eq!(written(n, offset, s, |out| add_scaled(isa, a, s, b, out)), each(&|a, b| a + s * b));
             assert_eq!(written(n, offset, s, |out| axpy(isa, s, a, out)), each(&|a, _| s + s * a));

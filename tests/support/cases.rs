@@ -141,6 +141,10 @@ fn one_value_for_both() -> Vec<Case> {
     let mut all = Vec::new();
     for open in [Slot::A, Slot::B, Slot::C] {
         all.push(case(format!("product {open:?} of x, x"), move |rng| of(op(Form::Product, open), [any_shape(rng)])));
+        all.push(case(format!("inner {open:?} of x, x"), move |rng| {
+            let shape = if open == Slot::C { any_shape(rng) } else { Shape::scalar() };
+            of(op(Form::Inner, open), [shape])
+        }));
         all.push(case(format!("matmul {open:?} of x, x"), move |rng| {
             let [n, ..] = sizes(rng, 6);
             of(op(Form::Matmul, open), [[n, n].into()])
@@ -173,8 +177,9 @@ fn one_value_for_both() -> Vec<Case> {
 
 type SampleForm = fn(&mut Rng) -> Form;
 
-const FORMS: [(&str, SampleForm); 5] = [
+const FORMS: [(&str, SampleForm); 6] = [
     ("product", |_| Form::Product),
+    ("inner", |_| Form::Inner),
     ("matmul", |_| Form::Matmul),
     ("conv", |rng| Form::Conv(conv(rng))),
     ("channels", |_| Form::Channels),
@@ -185,6 +190,10 @@ fn bilinear(form: Form, open: Slot, rng: &mut Rng) -> Sample {
     let [m, n, k] = sizes(rng, 6);
     let shapes: [Shape; 3] = match form {
         Form::Product => [any_shape(rng); 3],
+        Form::Inner => {
+            let shape = any_shape(rng);
+            [shape, shape, Shape::scalar()]
+        }
         Form::Matmul => [[m, k].into(), [k, n].into(), [m, n].into()],
         Form::Conv(g) => [
             [g.images, g.height, g.width, g.c_in].into(),

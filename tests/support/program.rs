@@ -140,8 +140,9 @@ impl Writer<'_> {
 
     fn form(&mut self) -> (Form, [Shape; 3]) {
         let [m, n, k] = std::array::from_fn(|_| self.size());
-        match self.rng.random_range(0..5) {
+        match self.rng.random_range(0..6) {
             0 => (Form::Product, [[m, n].into(); 3]),
+            4 => (Form::Inner, [[m, n].into(), [m, n].into(), Shape::scalar()]),
             1 => (Form::Matmul, [[m, k].into(), [k, n].into(), [m, n].into()]),
             2 => (Form::Channels, [[m, n].into(), [m, n].into(), [n].into()]),
             3 => (Form::Covariance, [[m, n].into(), [m, n].into(), [n].into()]),

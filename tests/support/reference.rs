@@ -126,6 +126,8 @@ fn shapes(form: Form, open: Slot, x: Shape, y: Shape) -> [Shape; 3] {
             [g.kernel_height, g.kernel_width, g.c_in, g.c_out].into(),
             [g.images, g.out_height(), g.out_width(), g.c_out].into(),
         ],
+        Form::Inner if open == Slot::C => [x, x, Shape::scalar()],
+        Form::Inner => [x, x, y],
         Form::Channels | Form::Covariance => [x, x, [x.last()].into()],
     }
 }
@@ -135,6 +137,7 @@ fn for_each_term(form: Form, [a, b, c]: [Shape; 3], mut visit: impl FnMut([usize
     let channels = c.last();
     match form {
         Form::Product => (0..a.len()).for_each(|i| visit([i, i, i], 1.0)),
+        Form::Inner => (0..a.len()).for_each(|i| visit([i, i, 0], 1.0)),
         Form::Channels => (0..a.len()).for_each(|i| visit([i, i, i % channels], 1.0)),
         // 1/n Σ (a − ā)(b − b̄) = 1/n Σ_i Σ_j (δ_ij − 1/n) a_i b_j
         Form::Covariance => {

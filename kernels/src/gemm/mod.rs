@@ -3,11 +3,13 @@
 pub(crate) mod pack;
 mod parallel;
 mod plan;
+mod vector;
 
 use self::plan::Plan;
 use crate::{Isa, Real, scratch::with_scratch};
 
 pub use self::parallel::gemm_parallel;
+pub(crate) use self::vector::sum_short_rows;
 
 /// Which operands of a row-major product are stored transposed. The three are the three slots of the
 /// form ⟨C, A B⟩, so derivatives of products need no transposed copies.
@@ -99,6 +101,9 @@ pub fn gemm_strided<T: Real>(
     check(size, a, b, c, c_row);
     if size.contains(&0) {
         return c.chunks_mut(c_row.max(1)).take(m).for_each(|row| row[..n].fill(T::ZERO));
+    }
+    if let Some((matrix, vector)) = vector::operands(size, a, b, c_row) {
+        return vector::product(isa, matrix, vector, &mut c[..m * n]);
     }
     let plan = Plan::new::<T>(isa, size, a, b);
     let mut work = |[panel_a, panel_b, turned]: [&mut [T]; 3]| {

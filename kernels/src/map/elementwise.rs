@@ -2,7 +2,7 @@
 
 use super::{Function, run};
 use crate::{
-    Isa, Real,
+    Isa, Real, Store,
     reduce::{load_some, store_some},
     simd::{Kernel, Simd, dispatch},
 };
@@ -21,11 +21,14 @@ pub fn axpy<T: Real>(isa: Isa, s: T, x: &[T], y: &mut [T]) {
     dispatch(isa, Axpy { s, x, y });
 }
 
-/// out\[i\] = a\[i\] · b\[i\].
+/// out\[i\] = a\[i\] · b\[i\] ([`Store::Set`]) or += ([`Store::Add`], the product rounded before it is added).
 #[track_caller]
-pub fn mul<T: Real>(isa: Isa, a: &[T], b: &[T], out: &mut [T]) {
+pub fn mul<T: Real>(isa: Isa, a: &[T], b: &[T], store: Store, out: &mut [T]) {
     assert_eq!((a.len(), b.len()), (out.len(), out.len()), "mul: lengths of a and b against out");
-    dispatch(isa, Mul { a, b, out });
+    match store {
+        Store::Set => dispatch(isa, Mul::<T, false> { a, b, out }),
+        Store::Add => dispatch(isa, Mul::<T, true> { a, b, out }),
+    }
 }
 
 /// out\[i\] = s · x\[i\].
@@ -80,18 +83,19 @@ impl<T: Real> Kernel<T> for Axpy<'_, T> {
     }
 }
 
-struct Mul<'a, T> {
+struct Mul<'a, T, const ADD: bool> {
     a: &'a [T],
     b: &'a [T],
     out: &'a mut [T],
 }
 
-impl<T: Real> Kernel<T> for Mul<'_, T> {
+impl<T: Real, const ADD: bool> Kernel<T> for Mul<'_, T, ADD> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
         for ((a, b), out) in self.a.chunks(S::LANES).zip(self.b.chunks(S::LANES)).zip(self.out.chunks_mut(S::LANES)) {
-            store_some(simd, simd.mul(load_some(simd, a), load_some(simd, b)), out);
+            let product = simd.mul(load_some(simd, a), load_some(simd, b));
+            store_some(simd, if ADD { simd.add(load_some(simd, out), product) } else { product }, out);
         }
     }
 }
