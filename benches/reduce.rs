@@ -12,8 +12,9 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use maml_kernels::{
-    Isa, Pool, Real, Store, add_scaled, axpy, channel_covariance, channel_dot, channel_mean, dot, gather, limit, mul,
-    pool_winners, relu_pool_winners, repeat, scale, scale_centered, scale_channels, scatter_add, sum, sum_axis,
+    Isa, Onto, Pool, Real, Store, add_scaled, axpy, channel_covariance, channel_dot, channel_mean, dot, gather,
+    gather_windows, limit, mul, pool_winners, relu_pool_winners, repeat, scale, scale_centered, scale_channels,
+    scatter_add, scatter_windows, sum, sum_axis,
 };
 use numbers::numbers;
 use timing::quick;
@@ -79,15 +80,25 @@ fn pooling<T: Real>(criterion: &mut Criterion) {
     let (x, mut gradient) = (numbers::<T>(POOL.input_len(), 1), numbers::<T>(POOL.input_len(), 2));
     let [center, slope, shift] = [[0.1; 64], [1.5; 64], [-0.5; 64]].map(|v| v.map(T::from_f64));
     let mut winners = vec![0; POOL.output_len()];
-    let mut pooled = numbers::<T>(winners.len(), 3);
+    let [mut pooled, mut open] = [3, 4].map(|seed| numbers::<T>(POOL.output_len(), seed));
     let bytes = size_of_val(&*x) + size_of_val(&*winners);
     measure(criterion, &format!("pool_winners {kind}"), &isas, bytes, |isa| pool_winners(isa, &POOL, &x, &mut winners));
     measure(criterion, &format!("relu_pool_winners {kind}"), &isas, bytes, |isa| {
-        relu_pool_winners(isa, &POOL, &x, &center, &slope, &shift, &mut winners);
+        relu_pool_winners(isa, &POOL, &x, &center, &slope, &shift, &mut winners, &mut pooled, &mut open);
     });
     let (one, bytes) = (&isas[..1], bytes + size_of_val(&*pooled));
     measure(criterion, &format!("gather {kind}"), one, bytes, |_| gather(&winners, &x, &mut pooled));
+    measure(criterion, &format!("gather_windows {kind}"), &isas, bytes, |isa| {
+        gather_windows(isa, &POOL, &winners, &x, &mut pooled);
+    });
     measure(criterion, &format!("scatter_add {kind}"), one, bytes, |_| scatter_add(&winners, &pooled, &mut gradient));
+    measure(criterion, &format!("scatter_windows {kind}"), &isas, bytes, |isa| {
+        scatter_windows(isa, &POOL, &winners, &pooled, Onto::Nothing, &mut gradient);
+    });
+    let onto = Onto::Centered { a: &x, k: &slope, shift: &shift };
+    measure(criterion, &format!("scatter_windows, centred {kind}"), &isas, bytes + size_of_val(&*x), |isa| {
+        scatter_windows(isa, &POOL, &winners, &pooled, onto, &mut gradient);
+    });
 }
 
 criterion_group! {

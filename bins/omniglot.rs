@@ -10,6 +10,7 @@ use maml_landscape::{
     exit::{Failure, main_of},
     images::load_images,
     manifest::{DataSource, Manifest},
+    memory::{Bytes, plan},
     omniglot_report::print,
     operations::Operations,
     out::Out,
@@ -34,16 +35,19 @@ All flags: omniglot --help";
 struct Arguments {
     #[command(flatten)]
     run: RunArguments,
+    /// What steps may hold, such as 2GiB: inner steps are computed twice rather than kept if that saves enough
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<Bytes>,
 }
 
 fn main() -> ExitCode {
     main_of(|out| match parse::<Arguments>(FIRST_SCREEN, out)? {
-        Some(arguments) => run(&arguments.run, out),
+        Some(Arguments { run: arguments, memory }) => run(&arguments, memory, out),
         None => Ok(()),
     })
 }
 
-fn run(arguments: &RunArguments, out: &mut Out) -> Result<(), Failure> {
+fn run(arguments: &RunArguments, memory: Option<Bytes>, out: &mut Out) -> Result<(), Failure> {
     let mut config: Config = arguments.resolve(profiles::omniglot)?;
     config.seeds = arguments.seeds(&config.seeds)?;
     config.check().map_err(|sentence| Run::failure(&RunError::Config(sentence)))?;
@@ -57,6 +61,7 @@ fn run(arguments: &RunArguments, out: &mut Out) -> Result<(), Failure> {
     let images = Arc::new(load_images(data_folder.as_deref(), &mut progress)?);
     let data = DataSource { name: images.source.to_string(), sha256: images.digest.clone(), folder: data_folder };
     let mut experiment = Run::new(config, images, workers).map_err(|error| Run::failure(&error))?;
+    plan(&mut experiment, memory, threads, &mut progress)?;
     let manifest = Manifest::now("omniglot", isa.name(), threads, data, &experiment.config().seeds);
     let folder = arguments.open_folder(experiment.config(), &manifest)?;
     operations.after(drive(&mut experiment, &folder, &mut progress), &folder)?;

@@ -3,8 +3,9 @@
 use std::fmt::Debug;
 
 use maml_kernels::{
-    Isa, MISSING, Pool, Real, Store, channel_covariance, channel_dot, channel_mean, dot, gather, naive, pool_winners,
-    relu_pool_winners, repeat, scale_centered, scale_channels, scatter_add, sum, sum_axis,
+    Isa, MISSING, Onto, Pool, Real, Store, channel_covariance, channel_dot, channel_mean, dot, gather, gather_windows,
+    naive, pool_winners, relu_pool_winners, repeat, scale_centered, scale_channels, scatter_add, scatter_windows, sum,
+    sum_axis,
 };
 
 /// A small generator of whole numbers and fractions (xorshift), so that the tests need no library.
@@ -255,6 +256,8 @@ fn pools() -> Vec<Pool> {
             (3, 9, 1, 2),
             (2, 2, 3, 1),
             (9, 8, 2, 4),
+            (7, 10, 3, 3),
+            (3, 9, 1, 1),
             (0, 4, 2, 2),
         ] {
             all.push(Pool { images: 3, height, width, channels, window, stride });
@@ -281,13 +284,79 @@ fn pooling<T: Real>(isa: Isa) {
 
             let (center, shift) = (numbers.whole::<T>(p.channels, 2), numbers.whole::<T>(p.channels, 3));
             let slope: Vec<T> = (0..p.channels).map(|c| T::from_f64([0.5, -2.0, 1.0, 0.0][c % 4])).collect();
+            if p.window != p.stride {
+                continue;
+            }
             naive::relu_pool_winners(&p, &x, &center, &slope, &shift, &mut want);
+            let [mut picked, mut open] = [(); 2].map(|()| vec![canary::<T>(); want.len()]);
             let got = with_canaries(77, &vec![77; want.len()], 5, |out| {
-                relu_pool_winners(isa, &p, &x, &center, &slope, &shift, out);
+                relu_pool_winners(isa, &p, &x, &center, &slope, &shift, out, &mut picked, &mut open);
             });
             assert_eq!(got, want, "relu {isa} {p:?} {x:?}");
+            let mut values = picked.clone();
+            gather(&want, &x, &mut values);
+            assert_eq!(bits(&picked), bits(&values), "picked {isa} {p:?} {x:?}");
+            let is_open = want.iter().map(|&i| if i == MISSING { T::ZERO } else { T::ONE });
+            assert!(open.into_iter().eq(is_open), "open {isa} {p:?} {x:?}");
         }
     }
+}
+
+fn canary<T: Real>() -> T {
+    T::from_f64(1234.5)
+}
+
+/// What is equal in these is equal to the bit; f32 is exact in f64, and a NaN is a NaN.
+fn bits<T: Real>(x: &[T]) -> Vec<u64> {
+    x.iter().map(|x| if x.to_f64().is_nan() { u64::MAX } else { x.to_f64().to_bits() }).collect()
+}
+
+/// Gather and scatter by windows are those by any places, to the bit.
+fn windows<T: Real>(isa: Isa) {
+    let mut numbers = Numbers(9);
+    for p in pools().into_iter().filter(|p| p.window == p.stride) {
+        let x = numbers.uniform::<T>(p.input_len());
+        let mut index = vec![0; p.output_len()];
+        pool_winners(isa, &p, &x, &mut index);
+        for i in &mut index {
+            if numbers.next() % 3 == 0 {
+                *i = MISSING;
+            }
+        }
+        let g = numbers.uniform::<T>(index.len());
+        let offset = p.channels % 16;
+
+        let mut want = vec![canary::<T>(); index.len()];
+        gather(&index, &x, &mut want);
+        let got = with_canaries(canary(), &vec![canary::<T>(); index.len()], offset, |out| {
+            gather_windows(isa, &p, &index, &x, out);
+        });
+        assert_eq!(bits(&got), bits(&want), "gather {isa} {p:?}");
+
+        let (a, old) = (numbers.uniform::<T>(x.len()), numbers.uniform::<T>(x.len()));
+        let [k, shift] = [(); 2].map(|()| numbers.uniform::<T>(p.channels));
+        let onto = [Onto::Nothing, Onto::Out, Onto::Centered { a: &a, k: &k, shift: &shift }];
+        for onto in onto {
+            let mut want = old.clone();
+            match onto {
+                Onto::Nothing => want.fill(T::ZERO),
+                Onto::Out => {}
+                Onto::Centered { .. } => {
+                    scale_centered(isa, &a, &k, Store::Set, &mut want);
+                    repeat(isa, 1, x.len() / p.channels.max(1), p.channels, &shift, Store::Add, &mut want);
+                }
+            }
+            scatter_add(&index, &g, &mut want);
+            let got = with_canaries(canary(), &old, offset, |out| scatter_windows(isa, &p, &index, &g, onto, out));
+            assert_eq!(bits(&got), bits(&want), "scatter {isa} {p:?} {onto:?}");
+        }
+    }
+}
+
+#[test]
+fn windows_are_gathered_and_scattered_as_any_places() {
+    on_every_isa(windows::<f32>);
+    on_every_isa(windows::<f64>);
 }
 
 #[test]
@@ -298,11 +367,12 @@ fn pool_winners_are_the_specified_ones() {
 
 fn fractional_pooling<T: Real>(isa: Isa) {
     let mut numbers = Numbers(8);
-    for p in pools() {
+    for p in pools().into_iter().filter(|p| p.window == p.stride) {
         let x = numbers.uniform::<T>(p.input_len());
         let [center, slope, shift] = [0; 3].map(|_| numbers.uniform::<T>(p.channels));
         let mut got = vec![0; p.output_len()];
-        relu_pool_winners(isa, &p, &x, &center, &slope, &shift, &mut got);
+        let [mut picked, mut open] = [(); 2].map(|()| vec![T::ZERO; got.len()]);
+        relu_pool_winners(isa, &p, &x, &center, &slope, &shift, &mut got, &mut picked, &mut open);
         let [wx, wc, ws, wt] = [&x, &center, &slope, &shift].map(|v| wide(v));
         let z: Vec<f64> =
             (0..x.len()).map(|i| (i, i % p.channels)).map(|(i, c)| ws[c] * (wx[i] - wc[c]) + wt[c]).collect();

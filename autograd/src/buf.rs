@@ -2,7 +2,8 @@
 
 use std::{cell::RefCell, collections::BTreeMap, marker::PhantomData, mem};
 
-use maml_kernels::{Aligned, Real};
+use bytemuck::Pod;
+use maml_kernels::Aligned;
 
 thread_local! {
     static FREE: RefCell<FreeList> = RefCell::default();
@@ -12,6 +13,9 @@ thread_local! {
 struct FreeList {
     by_size: BTreeMap<usize, Blocks>,
     fresh: u64,
+    /// Bytes in use, and the most since [`peak_of`] last looked.
+    used: usize,
+    peak: usize,
 }
 
 /// The blocks of one size. A thread keeps at most as many as it once had in use at the same time: what a
@@ -29,18 +33,32 @@ pub fn fresh_allocations() -> u64 {
     FREE.with_borrow(|free| free.fresh)
 }
 
+/// f(), and the most bytes of arrays that it had in use at one time, beyond those of before, on this thread.
+pub fn peak_of<R>(f: impl FnOnce() -> R) -> (R, usize) {
+    let (used, outer) = FREE.with_borrow_mut(|free| (free.used, std::mem::replace(&mut free.peak, free.used)));
+    let result = f();
+    let peak = FREE.with_borrow_mut(|free| {
+        let peak = free.peak;
+        free.peak = peak.max(outer);
+        peak
+    });
+    (result, peak.saturating_sub(used))
+}
+
 /// Numbers in aligned memory. Dropped memory is kept by its thread for the next buffer of that size.
-pub(crate) struct Buf<T: Real> {
+pub(crate) struct Buf<T: Pod> {
     memory: Aligned,
     len: usize,
     element: PhantomData<T>,
 }
 
-impl<T: Real> Buf<T> {
+impl<T: Pod> Buf<T> {
     /// `len` numbers of unspecified value, for kernels that write them all.
     pub(crate) fn dirty(len: usize) -> Self {
         let bytes = size_class(len * size_of::<T>());
         let memory = FREE.with_borrow_mut(|free| {
+            free.used += bytes;
+            free.peak = free.peak.max(free.used);
             let blocks = free.by_size.entry(bytes).or_default();
             blocks.used += 1;
             blocks.most_used = blocks.most_used.max(blocks.used);
@@ -54,7 +72,7 @@ impl<T: Real> Buf<T> {
 
     pub(crate) fn zeros(len: usize) -> Self {
         let mut buf = Self::dirty(len);
-        buf.as_mut_slice().fill(T::ZERO);
+        buf.as_mut_slice().fill(T::zeroed());
         buf
     }
 
@@ -67,14 +85,15 @@ impl<T: Real> Buf<T> {
     }
 }
 
-impl<T: Real> Drop for Buf<T> {
+impl<T: Pod> Drop for Buf<T> {
     fn drop(&mut self) {
         let memory = mem::take(&mut self.memory);
         // A thread that is ending has no list any more; its memory goes back to the system.
         let _ = FREE.try_with(|free| {
             let mut free = free.borrow_mut();
-            let blocks = free.by_size.entry(memory.bytes()).or_default();
             // Memory that another thread asked for was never counted here.
+            free.used = free.used.saturating_sub(memory.bytes());
+            let blocks = free.by_size.entry(memory.bytes()).or_default();
             blocks.used = blocks.used.saturating_sub(1);
             if blocks.free.len() + blocks.used < blocks.most_used {
                 blocks.free.push(memory);
@@ -112,6 +131,18 @@ mod tests {
             assert_eq!(buf.as_slice().len(), 12_345);
         }
         assert_eq!(fresh_allocations(), before);
+    }
+
+    #[test]
+    fn the_peak_is_that_of_what_is_in_use_at_one_time() {
+        let kept = Buf::<f32>::dirty(1024);
+        let ((), peak) = peak_of(|| {
+            drop(Buf::<f32>::dirty(4096));
+            let (_, inner) = peak_of(|| [(); 2].map(|()| Buf::<f32>::dirty(1024)));
+            assert_eq!(inner, 2 * 4096);
+        });
+        assert_eq!(peak, 4 * 4096);
+        drop(kept);
     }
 
     #[test]

@@ -6,7 +6,8 @@ use crate::{Dual, Tape, Tensor, Value, Var};
 
 /// A number computed from arrays, written once for every interpreter.
 pub trait Function<T: Real> {
-    /// f(x), a scalar.
+    /// f(x), a scalar. A function of several problems stacked along a leading axis, none of which depends on the arguments
+    /// of another, has an array of numbers: their gradients are the slices of that of its sum.
     fn eval<V: Value<Real = T>>(&self, x: &[V]) -> V;
 }
 
@@ -17,17 +18,22 @@ pub fn value<T: Real>(f: &impl Function<T>, x: &[Tensor<T>]) -> T {
 
 /// ∇f(x), one array for each of x.
 pub fn grad<T: Real>(f: &impl Function<T>, x: &[Tensor<T>]) -> Vec<Tensor<T>> {
-    value_and_grad(f, x).1
+    values_and_grad(f, x).1
 }
 
 /// f(x) and ∇f(x).
 pub fn value_and_grad<T: Real>(f: &impl Function<T>, x: &[Tensor<T>]) -> (T, Vec<Tensor<T>>) {
+    let (value, gradient) = values_and_grad(f, x);
+    (value.item(), gradient)
+}
+
+/// The numbers f(x) and the gradient of their sum.
+pub fn values_and_grad<T: Real>(f: &impl Function<T>, x: &[Tensor<T>]) -> (Tensor<T>, Vec<Tensor<T>>) {
     let tape = Tape::new();
     let vars: Vec<_> = x.iter().map(|x| tape.variable(x)).collect();
     let y = f.eval(&vars);
     let one = Tensor::full(y.shape(), T::ONE);
-    let value = y.value().item();
-    (value, tape.vjp(&[(&y, one)], &vars.iter().collect::<Vec<_>>()))
+    (y.value().clone(), tape.vjp(&[(&y, one)], &vars.iter().collect::<Vec<_>>()))
 }
 
 /// ∇²f(x) v, exactly, reverse over reverse: one array for each of x. Panics if v has other shapes than x.
@@ -75,7 +81,7 @@ pub struct SecondOrder<'t, T: Real> {
     tape: &'t Tape<T>,
     inputs: Vec<Var<'t, T>>,
     gradient: Vec<Var<'t, T>>,
-    value: T,
+    values: Tensor<T>,
 }
 
 impl<'t, T: Real> SecondOrder<'t, T> {
@@ -83,13 +89,15 @@ impl<'t, T: Real> SecondOrder<'t, T> {
     pub fn at(tape: &'t Tape<T>, f: &impl Function<T>, x: &[Tensor<T>]) -> Self {
         let inputs: Vec<_> = x.iter().map(|x| tape.variable(x)).collect();
         let y = f.eval(&inputs);
-        let gradient = tape.gradient(&y, &inputs.iter().collect::<Vec<_>>());
-        Self { tape, inputs, gradient, value: y.value().item() }
+        let one = Var::constant(Tensor::full(y.shape(), T::ONE));
+        let gradient = tape.recorded_vjp(&[(&y, one)], &inputs.iter().collect::<Vec<_>>());
+        Self { tape, inputs, gradient, values: y.value().clone() }
     }
 
     /// f(x).
+    #[track_caller]
     pub fn value(&self) -> T {
-        self.value
+        self.values.item()
     }
 
     /// ∇f(x).

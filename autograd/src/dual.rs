@@ -41,8 +41,31 @@ impl<V: Value> Value for Dual<V> {
     #[track_caller]
     fn apply(op: Op, args: &[&Self]) -> Self {
         let x: Vec<&V> = args.iter().map(|arg| &arg.primal).collect();
-        let dx: Vec<Option<&V>> = args.iter().map(|arg| arg.tangent.as_ref()).collect();
         let primal = V::apply(op.clone(), &x);
+        Self::of(op, args, primal)
+    }
+
+    #[track_caller]
+    fn known(op: Op, args: &[&Self], numbers: Tensor<V::Real>) -> Self {
+        let x: Vec<&V> = args.iter().map(|arg| &arg.primal).collect();
+        let primal = V::known(op.clone(), &x, numbers);
+        Self::of(op, args, primal)
+    }
+
+    fn constant(tensor: Tensor<V::Real>) -> Self {
+        Self { primal: V::constant(tensor), tangent: None }
+    }
+
+    fn peek(&self) -> Tensor<V::Real> {
+        self.primal.peek()
+    }
+}
+
+impl<V: Value> Dual<V> {
+    /// The result of an operation, of which the value is known and the tangent is not.
+    fn of(op: Op, args: &[&Self], primal: V) -> Self {
+        let x: Vec<&V> = args.iter().map(|arg| &arg.primal).collect();
+        let dx: Vec<Option<&V>> = args.iter().map(|arg| arg.tangent.as_ref()).collect();
         let tangent = match &op {
             Op::Add(s) => sum(dx[0].cloned(), dx[1].map(|dx| dx.scale(*s))),
             Op::Linear(_) => dx[0].map(|dx| V::apply(op, &[dx])),
@@ -53,13 +76,5 @@ impl<V: Value> Value for Dual<V> {
             Op::Pointwise(map) => dx[0].map(|dx| dx.mul(&slope(*map, x[0], &primal))),
         };
         Self { primal, tangent }
-    }
-
-    fn constant(tensor: Tensor<V::Real>) -> Self {
-        Self { primal: V::constant(tensor), tangent: None }
-    }
-
-    fn peek(&self) -> Tensor<V::Real> {
-        self.primal.peek()
     }
 }

@@ -1,12 +1,13 @@
 //! `Tensor` as an interpreter: every operation is one kernel.
 
 use maml_kernels as kernels;
-use maml_kernels::{Conv, Isa, Layout, Real, Store};
+use maml_kernels::{Conv, Isa, Layout, Onto, Real, Store};
 
 use crate::{
     Shape, Tensor, Value,
     op::{Bilinear, Form, Linear, Op, Slot, Term},
     profile::{self, Work},
+    shape::Block,
 };
 
 impl<T: Real> Value for Tensor<T> {
@@ -24,7 +25,7 @@ impl<T: Real> Value for Tensor<T> {
             (op, _) => {
                 let shape = output_shape(&op, args);
                 booked(&op, args, shape, || {
-                    if matches!(op, Op::Linear(Linear::Scatter(..))) {
+                    if matches!(&op, Op::Linear(Linear::Scatter(index, _)) if index.windows().is_none()) {
                         Tensor::zeros_then(shape, |out| evaluate(&op, args, Store::Add, out))
                     } else {
                         Tensor::written(shape, |out| evaluate(&op, args, Store::Set, out))
@@ -32,6 +33,10 @@ impl<T: Real> Value for Tensor<T> {
                 })
             }
         }
+    }
+
+    fn known(_: Op, _: &[&Self], numbers: Tensor<T>) -> Self {
+        numbers
     }
 
     fn constant(tensor: Tensor<T>) -> Self {
@@ -49,7 +54,11 @@ impl<T: Real> Value for Tensor<T> {
         }
         others.insert(0, first);
         others.sort_by_key(|term| cost_of_adding(&term.op));
-        let mut terms = others.into_iter().rev();
+        others.reverse();
+        if let Some(sum) = normalisation_cotangent(&others) {
+            return sum;
+        }
+        let mut terms = others.into_iter();
         let first = terms.next().expect("there is a first term").evaluate();
         terms.fold(first, |mut sum, term| {
             let (args, shape) = (term.args.map(|x| x), sum.shape());
@@ -76,6 +85,27 @@ impl<T: Real> Tensor<T> {
     }
 }
 
+/// The cotangent of what goes into normalisation, ReLU and pooling: the winners' own part, that of the mean and that of
+/// the variance, in this order from the last, are summed in one pass over memory.
+fn normalisation_cotangent<T: Real>(terms: &[Term<Tensor<T>>]) -> Option<Tensor<T>> {
+    let [variance, mean, winners] = terms else { return None };
+    let Op::Bilinear(Bilinear { form: Form::Covariance, open: Slot::A | Slot::B }) = variance.op else { return None };
+    let Op::Linear(Linear::Repeat(Block { outer: 1, .. }, _)) = mean.op else { return None };
+    let Op::Linear(Linear::Scatter(index, shape)) = &winners.op else { return None };
+    let (pool, [a, k]) = (index.windows()?, &variance.args[..]) else { return None };
+    let fits = a.shape() == *shape && k.shape().len() == pool.channels && mean.args[0].shape().len() == pool.channels;
+    fits.then(|| {
+        let (g, shift) = (winners.args[0].as_slice(), mean.args[0].as_slice());
+        let onto = Onto::Centered { a: a.as_slice(), k: k.as_slice(), shift };
+        let write = |out: &mut [T]| kernels::scatter_windows(Isa::current(), pool, index, g, onto, out);
+        let work = || {
+            let args = [winners.args[0].shape(), a.shape(), k.shape()];
+            Work::of(&variance.op, &args, *shape, size_of::<T>())
+        };
+        profile::operation(|| "cotangent of a normalisation", *shape, work, || Tensor::written(*shape, write))
+    })
+}
+
 /// Whether an operation can add to what is there; the result of another is made apart.
 fn adds_in_place(op: &Op) -> bool {
     matches!(op, Op::Bilinear(Bilinear { form: Form::Product, .. })) || cost_of_adding(op) < 3
@@ -86,7 +116,10 @@ fn cost_of_adding(op: &Op) -> u32 {
     match op {
         Op::Linear(Linear::Scatter(..)) => 0,
         Op::Linear(Linear::Scale(_) | Linear::Repeat(..)) => 1,
-        Op::Bilinear(Bilinear { form: Form::Channels | Form::Covariance | Form::Inner, open: Slot::A | Slot::B }) => 2,
+        Op::Bilinear(Bilinear {
+            form: Form::Channels | Form::Covariance | Form::Inner(_),
+            open: Slot::A | Slot::B,
+        }) => 2,
         _ => 3,
     }
 }
@@ -113,24 +146,44 @@ fn evaluate<T: Real>(op: &Op, args: &[&Tensor<T>], store: Store, out: &mut [T]) 
         Op::Linear(Linear::Reshape(_)) => out.copy_from_slice(x),
         Op::Linear(Linear::Sum(b, _)) => kernels::sum_axis(isa, b.outer, b.times, b.inner, x, out),
         Op::Linear(Linear::Repeat(b, _)) => kernels::repeat(isa, b.outer, b.times, b.inner, x, store, out),
-        Op::Linear(Linear::Gather(index, _)) => kernels::gather(index, x, out),
-        Op::Linear(Linear::Scatter(index, _)) => kernels::scatter_add(index, x, out),
+        Op::Linear(Linear::Gather(index, _)) => match index.windows() {
+            Some(pool) => kernels::gather_windows(isa, pool, index, x, out),
+            None => kernels::gather(index, x, out),
+        },
+        Op::Linear(Linear::Scatter(index, _)) => match (index.windows(), store) {
+            (Some(pool), Store::Set) => kernels::scatter_windows(isa, pool, index, x, Onto::Nothing, out),
+            (Some(pool), Store::Add) => kernels::scatter_windows(isa, pool, index, x, Onto::Out, out),
+            (None, _) => kernels::scatter_add(index, x, out),
+        },
         Op::Pointwise(map) => kernels::map(isa, *map, x, out),
         Op::Bilinear(Bilinear { form, open }) => {
             let y = second();
             match (form, open) {
                 (Form::Product, _) => kernels::mul(isa, x, y, store, out),
-                (Form::Inner, Slot::C) => out[0] = kernels::dot(isa, x, y),
-                (Form::Inner, _) => match store {
-                    Store::Set => kernels::scale(isa, y[0], x, out),
-                    Store::Add => kernels::axpy(isa, y[0], x, out),
-                },
+                (Form::Inner(_), Slot::C) => {
+                    let row = x.len() / out.len();
+                    for (r, out) in out.iter_mut().enumerate() {
+                        *out = kernels::dot(isa, &x[r * row..][..row], &y[r * row..][..row]);
+                    }
+                }
+                (Form::Inner(_), _) => {
+                    let row = out.len() / y.len();
+                    for (r, c) in y.iter().enumerate() {
+                        let (x, out) = (&x[r * row..][..row], &mut out[r * row..][..row]);
+                        match store {
+                            Store::Set => kernels::scale(isa, *c, x, out),
+                            Store::Add => kernels::axpy(isa, *c, x, out),
+                        }
+                    }
+                }
                 (Form::Matmul, open) => {
-                    let (layout, (m, n, k)) = product_sizes(*open, args[0].shape(), args[1].shape());
-                    match layout {
-                        // dA = C Bᵀ: the arguments come in slot order, (B, C).
-                        Layout::NT => kernels::gemm(isa, layout, m, n, k, y, x, out),
-                        _ => kernels::gemm(isa, layout, m, n, k, x, y, out),
+                    let Product { layout, count, size: [m, n, k] } =
+                        Product::of(*open, args[0].shape(), args[1].shape());
+                    // dA = C Bᵀ: the arguments come in slot order, (B, C).
+                    let (a, b) = if layout == Layout::NT { (y, x) } else { (x, y) };
+                    for i in 0..count {
+                        let (a, b) = (&a[i * m * k..][..m * k], &b[i * k * n..][..k * n]);
+                        kernels::gemm(isa, layout, m, n, k, a, b, &mut out[i * m * n..][..m * n]);
                     }
                 }
                 (Form::Conv(g), Slot::C) => kernels::conv_output(isa, g, x, y, out),
@@ -145,19 +198,32 @@ fn evaluate<T: Real>(op: &Op, args: &[&Tensor<T>], store: Store, out: &mut [T]) 
     }
 }
 
-/// The layout and (m, n, k) of the product with this slot of ⟨C, A B⟩ open.
-#[track_caller]
-fn product_sizes(open: Slot, x: Shape, y: Shape) -> (Layout, (usize, usize, usize)) {
-    let (&[x0, x1], &[y0, y1]) = (x.dims(), y.dims()) else {
-        panic!("matrix product of shapes {x} and {y}: both need two axes");
-    };
-    let (layout, depths, sizes) = match open {
-        Slot::C => (Layout::NN, (x1, y0), (x0, y1, x1)),
-        Slot::A => (Layout::NT, (x1, y1), (y0, x0, x1)),
-        Slot::B => (Layout::TN, (x0, y0), (x1, y1, x0)),
-    };
-    assert_eq!(depths.0, depths.1, "matrix product {layout:?} of shapes {x} and {y}: inner sizes differ");
-    (layout, sizes)
+/// The sizes of a product: C\[m, n\] over k, `count` times.
+struct Product {
+    layout: Layout,
+    count: usize,
+    size: [usize; 3],
+}
+
+impl Product {
+    /// The product with this slot of ⟨C, A B⟩ open.
+    #[track_caller]
+    fn of(open: Slot, x: Shape, y: Shape) -> Self {
+        let (count, [x0, x1], [y0, y1]) = match (x.dims(), y.dims()) {
+            (&[x0, x1], &[y0, y1]) => (1, [x0, x1], [y0, y1]),
+            (&[count, x0, x1], &[same, y0, y1]) if count == same => (count, [x0, x1], [y0, y1]),
+            _ => panic!(
+                "matrix product of shapes {x} and {y}: both need two axes, or three of which the first are equal"
+            ),
+        };
+        let (layout, depths, size) = match open {
+            Slot::C => (Layout::NN, (x1, y0), [x0, y1, x1]),
+            Slot::A => (Layout::NT, (x1, y1), [y0, x0, x1]),
+            Slot::B => (Layout::TN, (x0, y0), [x1, y1, x0]),
+        };
+        assert_eq!(depths.0, depths.1, "matrix product {layout:?} of shapes {x} and {y}: inner sizes differ");
+        Self { layout, count, size }
+    }
 }
 
 #[track_caller]
@@ -191,17 +257,19 @@ fn output_shape<T: Real>(op: &Op, args: &[&Tensor<T>]) -> Shape {
 fn bilinear_shape(form: Form, open: Slot, x: Shape, y: Shape) -> Shape {
     match (form, open) {
         (Form::Product, _) => same("mul", x, y),
-        (Form::Inner, Slot::C) => {
+        (Form::Inner(rows), Slot::C) => {
             same("dot", x, y);
-            Shape::scalar()
+            assert!(rows > 0 && x.len().is_multiple_of(rows), "inner products of {rows} rows of shape {x}");
+            if rows == 1 { Shape::scalar() } else { [rows].into() }
         }
-        (Form::Inner, _) => {
-            assert_eq!(y.len(), 1, "scaling of shape {x} by a value of shape {y}, which is not a single number");
+        (Form::Inner(rows), _) => {
+            let fits = rows > 0 && y.len() == rows && x.len().is_multiple_of(rows);
+            assert!(fits, "scaling of {rows} rows of shape {x} by values of shape {y}");
             x
         }
         (Form::Matmul, _) => {
-            let (_, (m, n, _)) = product_sizes(open, x, y);
-            [m, n].into()
+            let Product { count, size: [m, n, _], .. } = Product::of(open, x, y);
+            if x.rank() == 3 { [count, m, n].into() } else { [m, n].into() }
         }
         (Form::Conv(g), _) => {
             let shapes = conv_shapes(&g);

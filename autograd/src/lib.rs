@@ -42,6 +42,7 @@ mod buf;
 mod calculus;
 mod dual;
 mod eval;
+mod index;
 pub mod neural;
 pub mod op;
 pub mod profile;
@@ -51,9 +52,12 @@ mod tensor;
 mod value;
 mod watch;
 
-pub use buf::fresh_allocations;
-pub use calculus::{Along, Function, SecondOrder, grad, hvp, hvp_reverse_over_forward, jvp, value, value_and_grad};
+pub use buf::{fresh_allocations, peak_of};
+pub use calculus::{
+    Along, Function, SecondOrder, grad, hvp, hvp_reverse_over_forward, jvp, value, value_and_grad, values_and_grad,
+};
 pub use dual::Dual;
+pub use index::Index;
 pub use maml_kernels::{Isa, Real};
 pub use shape::{Block, Shape};
 pub use tape::{Tape, Var};

@@ -1,12 +1,11 @@
 //! What networks are made of, composed of the vocabulary: everything here differentiates to any order.
 
-use std::sync::Arc;
-
 use maml_kernels as kernels;
 use maml_kernels::{Isa, Pool, Real};
 
 use crate::{
-    Shape, Tensor, Value,
+    Index, Shape, Tensor, Value,
+    op::{Bilinear, Form, Linear, Op, Slot, Term},
     profile::{self, Work},
 };
 
@@ -29,9 +28,10 @@ pub fn elu<V: Value>(x: &V) -> V {
 #[track_caller]
 pub fn max_pool<V: Value>(x: &V, window: usize, stride: usize) -> V {
     let (pool, pooled) = pooling(x.shape(), window, stride);
-    let mut winners = vec![0; pooled.len()];
-    kernels::pool_winners(Isa::current(), &pool, x.peek().as_slice(), &mut winners);
-    x.gather(winners.into(), pooled)
+    let find = |winners: &mut [u32]| kernels::pool_winners(Isa::current(), &pool, x.peek().as_slice(), winners);
+    let winners =
+        profile::operation(|| "choice of winners", pooled, Work::default, || Index::written(pooled.len(), find));
+    x.gather(if window == stride { winners.in_windows(pool) } else { winners }, pooled)
 }
 
 /// The mean over all axes but the last.
@@ -55,17 +55,39 @@ pub fn norm_relu_pool<V: Value>(x: &V, scale: &V, shift: &V, epsilon: f64) -> V 
     let (pool, pooled) = pooling(x.shape(), 2, 2);
     let mean = channel_mean(x);
     let slope = slope(x, scale, epsilon);
-    let mut winners = vec![0; pooled.len()];
-    let find = || {
-        let [x, mean, slope, shift] = [x.peek(), mean.peek(), slope.peek(), shift.peek()];
-        let [x, mean, slope, shift] = [&x, &mean, &slope, &shift].map(Tensor::as_slice);
-        kernels::relu_pool_winners(Isa::current(), &pool, x, mean, slope, shift, &mut winners);
-    };
-    profile::operation(|| "choice of winners", pooled, Work::default, find);
-    let open = |&i: &u32| if i == kernels::MISSING { V::Real::ZERO } else { V::Real::ONE };
-    let open = V::constant(Tensor::from_fn(pooled, |j| open(&winners[j])));
-    let centered = x.gather(Arc::from(winners), pooled).sub(&open.scale_channels(&mean));
-    centered.scale_channels(&slope).add(&open.scale_channels(shift))
+    let choose = || chosen(&pool, pooled, [x, &mean, &slope, shift].map(V::peek));
+    let Chosen { winners, picked, open } = profile::operation(|| "choice of winners", pooled, Work::default, choose);
+    let picked = V::known(Op::Linear(Linear::Gather(winners, pooled)), &[x], picked);
+    let open = V::constant(open);
+    let centered = picked.add(&open.scale_channels(&mean.neg()));
+    let per_channel = Op::Bilinear(Bilinear { form: Form::Channels, open: Slot::A });
+    V::total(
+        Term::binary(per_channel.clone(), [centered, slope]),
+        vec![Term::binary(per_channel, [open, shift.clone()])],
+    )
+}
+
+/// What one look at the images tells.
+struct Chosen<T: Real> {
+    winners: Index,
+    /// Their values.
+    picked: Tensor<T>,
+    /// 1 for each window with a winner, 0 where the ReLU is closed.
+    open: Tensor<T>,
+}
+
+fn chosen<T: Real>(pool: &Pool, pooled: Shape, normalised: [Tensor<T>; 4]) -> Chosen<T> {
+    let [x, mean, slope, shift] = normalised.each_ref().map(Tensor::as_slice);
+    let (mut winners, mut open) = (None, None);
+    let picked = Tensor::written(pooled, |picked| {
+        open = Some(Tensor::written(pooled, |open| {
+            winners = Some(Index::written(pooled.len(), |winners| {
+                kernels::relu_pool_winners(Isa::current(), pool, x, mean, slope, shift, winners, picked, open);
+            }));
+        }));
+    });
+    let (winners, open) = (winners.expect("written"), open.expect("written"));
+    Chosen { winners: winners.in_windows(*pool), picked, open }
 }
 
 /// scale / √(variance + ε), per channel.
@@ -117,7 +139,7 @@ pub fn cross_entropy<V: Value>(logits: &V, labels: &[u32]) -> V {
         assert!(label < classes, "cross-entropy of logits {shape}: label {label} of row {i} is not below {classes}");
         i as u32 * classes + label
     };
-    let index: Arc<[u32]> = labels.iter().enumerate().map(label).collect();
+    let index: Index = labels.iter().enumerate().map(label).collect();
     log_softmax(logits).gather(index, [labels.len()]).mean().neg()
 }
 
@@ -126,4 +148,12 @@ pub fn cross_entropy<V: Value>(logits: &V, labels: &[u32]) -> V {
 pub fn half_mean_squared_error<V: Value>(prediction: &V, target: &V) -> V {
     let error = prediction.sub(target);
     error.dot(&error).scale(0.5 / error.shape().len() as f64)
+}
+
+/// [`half_mean_squared_error`] for each element of the first axis.
+#[track_caller]
+pub fn half_mean_squared_errors<V: Value>(prediction: &V, target: &V) -> V {
+    let error = prediction.sub(target);
+    let each = error.shape().len() / error.shape().dims()[0].max(1);
+    error.dot_rows(&error).scale(0.5 / each as f64)
 }

@@ -10,11 +10,11 @@
 //! Every rule is itself written in the vocabulary, so it differentiates again, to any order. What is not
 //! differentiable is not an operation: masks and winners of a maximum enter as constants.
 
-use std::{ops::Deref, sync::Arc};
+use std::ops::Deref;
 
 use maml_kernels::{Conv, Map, Real};
 
-use crate::{Shape, Tensor, Value, shape::Block};
+use crate::{Index, Shape, Tensor, Value, shape::Block};
 
 /// A differentiable operation.
 #[derive(Clone, Debug)]
@@ -65,9 +65,9 @@ pub enum Linear {
     /// Copies over a run of axes, giving this shape. Mirror: [`Linear::Sum`].
     Repeat(Block, Shape),
     /// y\[j\] = x\[index\[j\]\], in this shape. Mirror: [`Linear::Scatter`].
-    Gather(Arc<[u32]>, Shape),
+    Gather(Index, Shape),
     /// y\[index\[j\]\] += x\[j\], in this shape. Mirror: [`Linear::Gather`].
-    Scatter(Arc<[u32]>, Shape),
+    Scatter(Index, Shape),
 }
 
 impl Linear {
@@ -89,9 +89,10 @@ impl Linear {
 pub enum Form {
     /// Σ a·b·c, all of one shape.
     Product,
-    /// c · Σ a·b with a, b of one shape and a number c.
-    Inner,
-    /// ⟨c, a b⟩ with a \[m, k\], b \[k, n\], c \[m, n\].
+    /// Σ_r c_r Σ_i a_ri b_ri with a, b of one shape, whose elements fall into so many rows, and c \[rows\], a single
+    /// number if there is one row.
+    Inner(usize),
+    /// ⟨c, a b⟩ with a \[m, k\], b \[k, n\], c \[m, n\], or the sum of several such with a leading axis.
     Matmul,
     /// ⟨c, a ∗ b⟩ with images a, weights b, outputs c (layouts: [`Conv`]).
     Conv(Conv),
@@ -138,8 +139,8 @@ impl Bilinear {
     fn name(&self) -> &'static str {
         match (self.form, self.open) {
             (Form::Product, _) => "product",
-            (Form::Inner, Slot::C) => "inner product",
-            (Form::Inner, _) => "scaling by a value",
+            (Form::Inner(_), Slot::C) => "inner product",
+            (Form::Inner(_), _) => "scaling by a value",
             (Form::Matmul, _) => "matrix product",
             (Form::Conv(_), Slot::C) => "convolution",
             (Form::Conv(_), Slot::A) => "input gradient of a convolution",

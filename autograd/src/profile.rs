@@ -224,17 +224,13 @@ impl Work {
             Op::Linear(_) => 0,
             Op::Bilinear(Bilinear { form, open }) => match form {
                 Form::Product => result,
-                Form::Inner => {
-                    if *open == Slot::C {
-                        2 * len(0)
-                    } else {
-                        result
-                    }
-                }
+                Form::Inner(_) if *open == Slot::C => 2 * len(0),
+                Form::Inner(_) => result,
                 Form::Matmul => {
+                    let products = if output.rank() == 3 { output.dims()[0].max(1) } else { 1 };
                     // √(|A| |B| |C|) = m·n·k, whichever of the three is the result.
-                    let volume = (len(0) * len(1)) as f64 * result as f64;
-                    2 * volume.sqrt().round() as usize
+                    let volume = (len(0) * len(1)) as f64 * result as f64 / (products as f64).powi(3);
+                    2 * products * volume.sqrt().round() as usize
                 }
                 Form::Conv(g) => 2 * g.output_len() * g.kernel_height * g.kernel_width * g.c_in,
                 Form::Channels => {

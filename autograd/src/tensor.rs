@@ -42,6 +42,28 @@ impl<T: Real> Tensor<T> {
         Self::written(shape.into(), |out| out.iter_mut().enumerate().for_each(|(i, out)| *out = value(i)))
     }
 
+    /// These tensors, at least one and all of one shape, along a new first axis.
+    #[track_caller]
+    pub fn stack(parts: &[&Self]) -> Self {
+        let shape = parts.first().expect("a stack has at least one part").shape;
+        assert!(parts.iter().all(|part| part.shape == shape), "a stack of tensors that are not all of shape {shape}");
+        let stacked = [&[parts.len()], shape.dims()].concat();
+        Self::written(stacked[..].into(), |out| {
+            for (part, out) in parts.iter().zip(out.chunks_exact_mut(shape.len().max(1))) {
+                out.copy_from_slice(part.as_slice());
+            }
+        })
+    }
+
+    /// The parts of a stack: the slices along the first axis.
+    #[track_caller]
+    pub fn unstack(&self) -> Vec<Self> {
+        let (count, shape) = self.shape.dims().split_first().expect("a stack has an axis of parts");
+        let shape = Shape::from(shape);
+        let len = shape.len();
+        (0..*count).map(|i| Self::new(shape, &self.as_slice()[i * len..][..len])).collect()
+    }
+
     /// Memory of unspecified content, given to `write`, which must write all of it.
     pub(crate) fn written(shape: Shape, write: impl FnOnce(&mut [T])) -> Self {
         let mut buf = Buf::dirty(shape.len());

@@ -1,11 +1,9 @@
 //! The vocabulary: what a loss may be written in.
 
-use std::sync::Arc;
-
 use maml_kernels::{Conv, Map, Real};
 
 use crate::{
-    Shape, Tensor,
+    Index, Shape, Tensor,
     op::{Bilinear, Form, Linear, Op, Slot, Term},
     shape::reductions,
 };
@@ -25,6 +23,14 @@ pub trait Value: Clone {
     /// Applies an operation of the table.
     #[track_caller]
     fn apply(op: Op, args: &[&Self]) -> Self;
+
+    /// The result of an operation whose numbers were found on the way to something else.
+    #[track_caller]
+    fn known(op: Op, args: &[&Self], numbers: Tensor<Self::Real>) -> Self {
+        let result = Self::apply(op, args);
+        debug_assert_eq!(result.shape(), numbers.shape());
+        result
+    }
 
     /// A value that does not depend on anything.
     fn constant(tensor: Tensor<Self::Real>) -> Self;
@@ -77,7 +83,7 @@ pub trait Value: Clone {
         self.mul(&b.recip())
     }
 
-    /// a\[m, k\] b\[k, n\]
+    /// a\[m, k\] b\[k, n\], or one such product for each element of a leading axis.
     #[track_caller]
     fn matmul(&self, b: &Self) -> Self {
         bilinear(Form::Matmul, Slot::C, self, b)
@@ -198,12 +204,18 @@ pub trait Value: Clone {
     /// ⟨a, b⟩, a scalar.
     #[track_caller]
     fn dot(&self, b: &Self) -> Self {
-        bilinear(Form::Inner, Slot::C, self, b)
+        bilinear(Form::Inner(1), Slot::C, self, b)
+    }
+
+    /// ⟨a_r, b_r⟩ for each r of the first axis of a and b.
+    #[track_caller]
+    fn dot_rows(&self, b: &Self) -> Self {
+        bilinear(Form::Inner(self.shape().dims().first().copied().unwrap_or(1)), Slot::C, self, b)
     }
 
     /// y\[j\] = x\[index\[j\]\] in the given shape, zero where the index is [`MISSING`](maml_kernels::MISSING).
     #[track_caller]
-    fn gather(&self, index: Arc<[u32]>, shape: impl Into<Shape>) -> Self {
+    fn gather(&self, index: Index, shape: impl Into<Shape>) -> Self {
         Self::apply(Op::Linear(Linear::Gather(index, shape.into())), &[self])
     }
 }

@@ -16,6 +16,7 @@
 //! | [`images`] | the real data, or the stand-in that says so |
 //! | [`isa`] | the kernel path, pinned once |
 //! | [`linear_regression_report`], [`omniglot_report`], [`two_layer_report`] | the files and tables of one experiment |
+//! | [`memory`] | what a run may take, and what it will take |
 //! | [`operations`] | where the time of a run went, by operation |
 //! | [`out`] | the only way to stdout |
 //! | [`profiles`] | the built-in configs |
@@ -41,6 +42,7 @@ mod keys;
 mod linear_regression_figures;
 pub mod linear_regression_report;
 pub mod manifest;
+pub mod memory;
 pub mod omniglot_report;
 pub mod operations;
 pub mod out;

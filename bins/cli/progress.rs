@@ -93,6 +93,13 @@ impl Progress {
         }
     }
 
+    /// Says a sentence, unless nothing but warnings is wanted.
+    pub fn remark(&mut self, sentence: &str) {
+        if self.mode != ProgressMode::None {
+            self.note(sentence);
+        }
+    }
+
     /// Says a sentence, in every mode: a warning, or what happens next.
     pub fn note(&mut self, sentence: &str) {
         let talk = &mut self.talk;

@@ -22,7 +22,9 @@ pub use gemm::{Layout, Strided, gemm, gemm_parallel, gemm_strided};
 pub use isa::Isa;
 pub use map::{Map, add_scaled, axpy, map, mul, scale};
 pub use memory::Aligned;
-pub use pool::{MISSING, Pool, gather, pool_winners, relu_pool_winners, scatter_add};
+pub use pool::{
+    MISSING, Onto, Pool, gather, gather_windows, pool_winners, relu_pool_winners, scatter_add, scatter_windows,
+};
 pub use reduce::{dot, repeat, sum, sum_axis};
 pub use simd::Real;
 

@@ -2,8 +2,6 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::Real;
-
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
 struct Line([u8; 64]);
@@ -23,11 +21,11 @@ impl Aligned {
         self.0.len() * 64
     }
     /// All of it as numbers.
-    pub fn as_slice<T: Real>(&self) -> &[T] {
+    pub fn as_slice<T: Pod>(&self) -> &[T] {
         bytemuck::cast_slice(&self.0)
     }
     /// All of it as numbers to write.
-    pub fn as_mut_slice<T: Real>(&mut self) -> &mut [T] {
+    pub fn as_mut_slice<T: Pod>(&mut self) -> &mut [T] {
         bytemuck::cast_slice_mut(&mut self.0)
     }
 }

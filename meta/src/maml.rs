@@ -1,13 +1,14 @@
 //! Model-agnostic meta-learning: adaptation by gradient descent, and the exact derivative through it.
 
 use maml_autograd::{
-    Function, Real, SecondOrder, Tape, Tensor, Value, first_non_finite, grad, profile::phase, value_and_grad,
+    Function, Real, SecondOrder, Tape, Tensor, Value, first_non_finite, grad, profile::phase, values_and_grad,
 };
 
 /// What the profile calls the parts of a meta-step.
 const INNER: &str = "inner";
 pub(crate) const QUERY: &str = "query";
 const HVP: &str = "Hessian-vector product";
+const AGAIN: &str = "inner, again";
 
 /// A task: what a learner adapts on, and what it is judged on afterwards.
 #[derive(Clone, Debug)]
@@ -37,6 +38,16 @@ pub enum Order {
     Second,
 }
 
+/// What becomes of the tapes of the inner steps until the walk back needs them. The result has the same bits.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Tapes {
+    /// They are kept: memory for K of them, and no step is computed twice.
+    #[default]
+    Keep,
+    /// They are dropped, and each step is computed again on the way back: memory for one, and K more gradients.
+    Recompute,
+}
+
 /// w_K: the parameters after K steps on the losses `support`, taken in turn. Panics if there is none for a step.
 pub fn adapt<T: Real>(support: &[impl Function<T>], w: &[Tensor<T>], inner: InnerLoop) -> Vec<Tensor<T>> {
     let step = |w: Vec<_>, k| descend(&w, inner.alpha, &grad(in_turn(support, k), &w));
@@ -53,17 +64,40 @@ fn in_turn<F>(support: &[F], k: usize) -> &F {
 /// (I − α∇²f_0(w_0)) ··· (I − α∇²f_{K−1}(w_{K−1})) ∇f_query(w_K).
 ///
 /// The K steps are walked forward; then the query gradient is walked back through them, with one exact
-/// Hessian-vector product for each. The tapes of all K steps are held until then.
+/// Hessian-vector product for each. The tapes of all K steps are held until then: see [`Tapes`].
 pub fn meta_gradient<T: Real, F: Function<T>>(
     task: &Task<F>,
     w: &[Tensor<T>],
     inner: InnerLoop,
     order: Order,
 ) -> (T, Vec<Tensor<T>>) {
-    if order == Order::First {
-        let w_k = adapt(&task.support, w, inner);
-        return phase(QUERY, || value_and_grad(&task.query, &w_k));
+    let (loss, gradient) = meta_gradients(task, w, inner, order, Tapes::Keep);
+    (loss.item(), gradient)
+}
+
+/// [`meta_gradient`] for each task of a stack.
+pub(crate) fn meta_gradients<T: Real, F: Function<T>>(
+    task: &Task<F>,
+    w: &[Tensor<T>],
+    inner: InnerLoop,
+    order: Order,
+    tapes: Tapes,
+) -> (Tensor<T>, Vec<Tensor<T>>) {
+    match (order, tapes) {
+        (Order::First, _) => {
+            let w_k = adapt(&task.support, w, inner);
+            phase(QUERY, || values_and_grad(&task.query, &w_k))
+        }
+        (Order::Second, Tapes::Keep) => through_kept_tapes(task, w, inner),
+        (Order::Second, Tapes::Recompute) => through_recomputed_tapes(task, w, inner),
     }
+}
+
+fn through_kept_tapes<T: Real, F: Function<T>>(
+    task: &Task<F>,
+    w: &[Tensor<T>],
+    inner: InnerLoop,
+) -> (Tensor<T>, Vec<Tensor<T>>) {
     let tapes: Vec<Tape<T>> = (0..inner.steps).map(|_| Tape::new()).collect();
     let mut steps = Vec::with_capacity(inner.steps);
     let mut w_k = w.to_vec();
@@ -72,9 +106,28 @@ pub fn meta_gradient<T: Real, F: Function<T>>(
         w_k = descend(&w_k, inner.alpha, &step.gradient());
         steps.push(step);
     }
-    let (loss, query_gradient) = phase(QUERY, || value_and_grad(&task.query, &w_k));
+    let (loss, query_gradient) = phase(QUERY, || values_and_grad(&task.query, &w_k));
     let back = steps.iter().rev();
     (loss, back.fold(query_gradient, |v, step| descend(&v, inner.alpha, &phase(HVP, || step.hvp(&v)))))
+}
+
+fn through_recomputed_tapes<T: Real, F: Function<T>>(
+    task: &Task<F>,
+    w: &[Tensor<T>],
+    inner: InnerLoop,
+) -> (Tensor<T>, Vec<Tensor<T>>) {
+    let mut walk = vec![w.to_vec()];
+    for k in 0..inner.steps {
+        let gradient = phase(INNER, || grad(in_turn(&task.support, k), &walk[k]));
+        walk.push(descend(&walk[k], inner.alpha, &gradient));
+    }
+    let (loss, query_gradient) = phase(QUERY, || values_and_grad(&task.query, &walk[inner.steps]));
+    let back = (0..inner.steps).rev().fold(query_gradient, |v, k| {
+        let tape = Tape::new();
+        let step = phase(AGAIN, || SecondOrder::at(&tape, in_turn(&task.support, k), &walk[k]));
+        descend(&v, inner.alpha, &phase(HVP, || step.hvp(&v)))
+    });
+    (loss, back)
 }
 
 /// Walks the adaptation again and names what first stopped being finite; for a result that is not.

@@ -5,11 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use maml_autograd::profile::{self, Profile};
 use rayon::prelude::*;
 
+use crate::maml::Tapes;
+
 /// A number of worker threads. Results never depend on it: every item is computed whole by one thread, and
 /// results come back in the order of their indices.
 pub struct Workers {
-    pool: rayon::ThreadPool,
+    /// None for one thread: the caller's own, which need not be woken.
+    pool: Option<rayon::ThreadPool>,
     record: Option<Record>,
+    tapes: Tapes,
 }
 
 /// The profile of what workers did, whoever owns them: a clone is the same record.
@@ -36,11 +40,14 @@ pub struct WorkersError {
 }
 
 impl Workers {
-    /// Starts `threads` threads, at least one.
+    /// Starts `threads` threads; one is that of the caller.
     pub fn new(threads: usize) -> Result<Self, WorkersError> {
-        let threads = threads.max(1);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        Ok(Self { pool: pool.map_err(|source| WorkersError { threads, source })?, record: None })
+        let pool = (threads > 1).then(|| rayon::ThreadPoolBuilder::new().num_threads(threads).build());
+        Ok(Self {
+            pool: pool.transpose().map_err(|source| WorkersError { threads, source })?,
+            record: None,
+            tapes: Tapes::Keep,
+        })
     }
 
     /// The same workers, whose operations are timed into `record`.
@@ -49,9 +56,19 @@ impl Workers {
         Self { record: Some(record), ..self }
     }
 
+    /// What to do with the tapes of inner steps from now on. Results do not depend on it.
+    pub fn set_tapes(&mut self, tapes: Tapes) {
+        self.tapes = tapes;
+    }
+
+    /// What they do with the tapes of inner steps.
+    pub fn tapes(&self) -> Tapes {
+        self.tapes
+    }
+
     /// How many threads there are.
     pub fn threads(&self) -> usize {
-        self.pool.current_num_threads()
+        self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
     }
 
     /// f(0), …, f(count − 1), in this order.
@@ -64,6 +81,9 @@ impl Workers {
                 result
             }
         };
-        self.pool.install(|| (0..count).into_par_iter().with_max_len(1).map(watched).collect())
+        match &self.pool {
+            None => (0..count).map(watched).collect(),
+            Some(pool) => pool.install(|| (0..count).into_par_iter().with_max_len(1).map(watched).collect()),
+        }
     }
 }

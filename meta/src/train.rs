@@ -1,13 +1,14 @@
 //! The training loop, the same for every learner: a step is the mean over tasks of a gradient.
 
-use maml_autograd::{Real, Tensor};
+use maml_autograd::{Real, Tensor, peak_of};
 
 use crate::{
     Params,
-    maml::{InnerLoop, Order, Task, diagnose, meta_gradient},
-    nal::{Empirical, nal_gradient},
+    maml::{InnerLoop, Order, Tapes, Task, diagnose, meta_gradients},
+    nal::{Empirical, nal_gradients},
     optim::{Optimizer, OptimizerState},
     parallel::Workers,
+    task::FixedTasks,
 };
 
 /// What is minimised.
@@ -22,9 +23,13 @@ pub enum Learner {
 /// A stream of tasks: the task of an iteration and an index is always the same.
 pub trait TaskSource<T: Real>: Sync {
     /// The loss on a set of examples.
-    type Loss: Empirical<T>;
+    type Loss: Empirical<T> + Sync;
     /// A task with its support and query sets.
     fn task(&self, iteration: u64, index: u64) -> Task<Self::Loss>;
+    /// The tasks themselves, if they are the same in every iteration.
+    fn fixed(&self) -> Option<&FixedTasks<Self::Loss>> {
+        None
+    }
 }
 
 /// A training run between two steps.
@@ -91,34 +96,78 @@ pub fn mean_gradient<T: Real>(
     tasks: usize,
     workers: &Workers,
 ) -> Result<(f64, Params<T>), Diverged> {
-    let w = params.tensors();
-    let parts = workers.map(tasks, |index| gradient_of_task(learner, source, iteration, index as u64, w));
-    let parts = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let (w, tapes) = (params.tensors(), workers.tapes());
+    let parts: Vec<_> = match source.fixed().filter(|fixed| fixed.tasks().len() == tasks) {
+        Some(fixed) => {
+            let stacks = fixed.stacks();
+            workers.map(stacks.len(), |i| stacks[i].gradients(learner, w, tapes)).into_iter().flatten().collect()
+        }
+        None => workers.map(tasks, |index| learner.gradient(&source.task(iteration, index as u64), w, tapes)),
+    };
+    if let Some(index) = parts.iter().position(|part| !is_finite(part)) {
+        let task = source.task(iteration, index as u64);
+        return Err(Diverged { iteration, task: Some(index as u64), what: learner.diagnose(&task, w) });
+    }
     let loss = parts.iter().map(|(loss, _)| loss.to_f64()).sum::<f64>() / tasks as f64;
     let gradients: Vec<_> = parts.into_iter().map(|(_, g)| params.with(g)).collect();
     Ok((loss, Params::mean_in_order(&gradients)))
 }
 
-/// The mean over tasks that are given whole, and its gradient, summed in their order on this thread. What is not finite
-/// is passed on.
-pub fn objective<T: Real, F: Empirical<T>>(
+/// The bytes of arrays that a step will hold at most: on each thread the largest task with all that its gradient takes,
+/// and the gradients of all tasks until they are summed. Found by computing that task.
+pub fn memory_of_step<T: Real>(
     learner: Learner,
-    tasks: &[Task<F>],
+    source: &impl TaskSource<T>,
     params: &Params<T>,
-) -> (f64, Params<T>) {
-    let of_task = |task: &Task<F>| {
-        let (loss, gradient) = gradient(learner, task, params.tensors());
-        (loss.to_f64(), params.with(gradient))
-    };
-    let (losses, gradients): (Vec<f64>, Vec<Params<T>>) = tasks.iter().map(of_task).unzip();
-    (losses.iter().sum::<f64>() / tasks.len() as f64, Params::mean_in_order(&gradients))
+    tasks: usize,
+    threads: usize,
+    tapes: Tapes,
+) -> usize {
+    let examples = |task: &Task<_>| task.support.iter().chain([&task.query]).map(Empirical::examples).sum::<usize>();
+    let largest = (0..tasks as u64).max_by_key(|&index| examples(&source.task(0, index))).unwrap_or(0);
+    let (_, of_task) = peak_of(|| learner.gradient(&source.task(0, largest), params.tensors(), tapes));
+    threads.min(tasks) * of_task + tasks * params.len() * size_of::<T>()
 }
 
-fn gradient<T: Real, F: Empirical<T>>(learner: Learner, task: &Task<F>, w: &[Tensor<T>]) -> (T, Vec<Tensor<T>>) {
-    match learner {
-        Learner::Maml(inner, order) => meta_gradient(task, w, inner, order),
-        Learner::Nal => nal_gradient(task, w),
+/// The mean over tasks, and its gradient, summed in their order on this thread. What is not finite is passed on.
+pub fn objective<T: Real, F: Empirical<T>>(
+    learner: Learner,
+    tasks: &FixedTasks<F>,
+    params: &Params<T>,
+) -> (f64, Params<T>) {
+    let parts = tasks.stacks().iter().flat_map(|stack| stack.gradients(learner, params.tensors(), Tapes::Keep));
+    let parts = parts.map(|(loss, gradient)| (loss.to_f64(), params.with(gradient)));
+    let (losses, gradients): (Vec<f64>, Vec<Params<T>>) = parts.unzip();
+    (losses.iter().sum::<f64>() / losses.len() as f64, Params::mean_in_order(&gradients))
+}
+
+impl Learner {
+    /// The loss of a task for this learner, and its gradient at w.
+    pub fn gradient<T: Real, F: Empirical<T>>(
+        self,
+        task: &Task<F>,
+        w: &[Tensor<T>],
+        tapes: Tapes,
+    ) -> (T, Vec<Tensor<T>>) {
+        let (loss, gradient) = match self {
+            Self::Maml(inner, order) => meta_gradients(task, w, inner, order, tapes),
+            Self::Nal => nal_gradients(task, w),
+        };
+        (loss.item(), gradient)
     }
+
+    /// What first stopped being finite.
+    fn diagnose<T: Real, F: Empirical<T>>(self, task: &Task<F>, w: &[Tensor<T>]) -> String {
+        let inner = match self {
+            Self::Maml(inner, _) => inner,
+            Self::Nal => InnerLoop { alpha: 0.0, steps: 0 },
+        };
+        diagnose(task, w, inner)
+    }
+}
+
+fn is_finite<T: Real>((loss, gradient): &(T, Vec<Tensor<T>>)) -> bool {
+    loss.to_f64().is_finite() && gradient.iter().all(Tensor::is_finite)
 }
 
 /// The first of these tasks whose loss or gradient is not finite, and what first stopped being so.
@@ -128,34 +177,7 @@ pub fn first_divergence<T: Real, F: Empirical<T>>(
     params: &Params<T>,
 ) -> Option<Diverged> {
     let w = params.tensors();
-    let mut checked = tasks.iter().enumerate().map(|(i, task)| finite_gradient(learner, task, w, 0, i as u64));
-    checked.find_map(Result::err)
-}
-
-fn gradient_of_task<T: Real>(
-    learner: Learner,
-    source: &impl TaskSource<T>,
-    iteration: u64,
-    index: u64,
-    w: &[Tensor<T>],
-) -> Result<(T, Vec<Tensor<T>>), Diverged> {
-    finite_gradient(learner, &source.task(iteration, index), w, iteration, index)
-}
-
-fn finite_gradient<T: Real, F: Empirical<T>>(
-    learner: Learner,
-    task: &Task<F>,
-    w: &[Tensor<T>],
-    iteration: u64,
-    index: u64,
-) -> Result<(T, Vec<Tensor<T>>), Diverged> {
-    let found = gradient(learner, task, w);
-    if found.0.to_f64().is_finite() && found.1.iter().all(Tensor::is_finite) {
-        return Ok(found);
-    }
-    let inner = match learner {
-        Learner::Maml(inner, _) => inner,
-        Learner::Nal => InnerLoop { alpha: 0.0, steps: 0 },
-    };
-    Err(Diverged { iteration, task: Some(index), what: diagnose(task, w, inner) })
+    let index = tasks.iter().position(|task| !is_finite(&learner.gradient(task, w, Tapes::Keep)))?;
+    let what = learner.diagnose(&tasks[index], w);
+    Some(Diverged { iteration: 0, task: Some(index as u64), what })
 }

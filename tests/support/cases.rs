@@ -1,9 +1,7 @@
 //! The table of everything that has a derivative: every operation in every slot, and every composition.
 
-use std::sync::Arc;
-
 use maml_autograd::{
-    Block, Shape,
+    Block, Index, Shape,
     op::{Bilinear, Form, Linear, Op, Slot},
 };
 use maml_kernels::{Conv, MISSING, Map};
@@ -143,7 +141,7 @@ fn one_value_for_both() -> Vec<Case> {
         all.push(case(format!("product {open:?} of x, x"), move |rng| of(op(Form::Product, open), [any_shape(rng)])));
         all.push(case(format!("inner {open:?} of x, x"), move |rng| {
             let shape = if open == Slot::C { any_shape(rng) } else { Shape::scalar() };
-            of(op(Form::Inner, open), [shape])
+            of(op(Form::Inner(1), open), [shape])
         }));
         all.push(case(format!("matmul {open:?} of x, x"), move |rng| {
             let [n, ..] = sizes(rng, 6);
@@ -177,9 +175,10 @@ fn one_value_for_both() -> Vec<Case> {
 
 type SampleForm = fn(&mut Rng) -> Form;
 
-const FORMS: [(&str, SampleForm); 6] = [
+const FORMS: [(&str, SampleForm); 7] = [
     ("product", |_| Form::Product),
-    ("inner", |_| Form::Inner),
+    ("inner", |_| Form::Inner(1)),
+    ("inner of rows", |rng| Form::Inner(rng.random_range(2..4))),
     ("matmul", |_| Form::Matmul),
     ("conv", |rng| Form::Conv(conv(rng))),
     ("channels", |_| Form::Channels),
@@ -190,10 +189,12 @@ fn bilinear(form: Form, open: Slot, rng: &mut Rng) -> Sample {
     let [m, n, k] = sizes(rng, 6);
     let shapes: [Shape; 3] = match form {
         Form::Product => [any_shape(rng); 3],
-        Form::Inner => {
+        Form::Inner(1) => {
             let shape = any_shape(rng);
             [shape, shape, Shape::scalar()]
         }
+        Form::Inner(rows) => [[rows, m, k].into(), [rows, m, k].into(), [rows].into()],
+        Form::Matmul if rng.random_bool(0.3) => [[3, m, k].into(), [3, k, n].into(), [3, m, n].into()],
         Form::Matmul => [[m, k].into(), [k, n].into(), [m, n].into()],
         Form::Conv(g) => [
             [g.images, g.height, g.width, g.c_in].into(),
@@ -255,7 +256,7 @@ fn broadcast(rng: &mut Rng) -> (Shape, Shape) {
 }
 
 /// Indices into a source, some repeated, some missing, with the shapes of the source and of what is picked.
-fn choice(rng: &mut Rng) -> (Arc<[u32]>, [Shape; 2]) {
+fn choice(rng: &mut Rng) -> (Index, [Shape; 2]) {
     let [a, b, c] = sizes(rng, 5);
     let draw = |_| if rng.random_bool(0.2) { MISSING } else { rng.random_range(0..(a * b) as u32) };
     ((0..b * c).map(draw).collect(), [[a, b].into(), [b, c].into()])

@@ -1,9 +1,7 @@
 //! Random programs in the vocabulary.
 
-use std::sync::Arc;
-
 use maml_autograd::{
-    Block, Function, Shape, Tensor, Value,
+    Block, Function, Index, Shape, Tensor, Value,
     op::{Bilinear, Form, Linear, Op, Slot},
 };
 use maml_kernels::{Conv, MISSING, Map, Real};
@@ -86,7 +84,7 @@ impl Writer<'_> {
         }
     }
 
-    fn indices(&mut self, count: usize, below: usize) -> Arc<[u32]> {
+    fn indices(&mut self, count: usize, below: usize) -> Index {
         let draw = |_| if self.rng.random_bool(0.1) { MISSING } else { self.rng.random_range(0..below as u32) };
         (0..count).map(draw).collect()
     }
@@ -142,7 +140,7 @@ impl Writer<'_> {
         let [m, n, k] = std::array::from_fn(|_| self.size());
         match self.rng.random_range(0..6) {
             0 => (Form::Product, [[m, n].into(); 3]),
-            4 => (Form::Inner, [[m, n].into(), [m, n].into(), Shape::scalar()]),
+            4 => (Form::Inner(1), [[m, n].into(), [m, n].into(), Shape::scalar()]),
             1 => (Form::Matmul, [[m, k].into(), [k, n].into(), [m, n].into()]),
             2 => (Form::Channels, [[m, n].into(), [m, n].into(), [n].into()]),
             3 => (Form::Covariance, [[m, n].into(), [m, n].into(), [n].into()]),

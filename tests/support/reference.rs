@@ -109,7 +109,6 @@ fn apply_bilinear(Bilinear { form, open }: Bilinear, x: &Reference, y: &Referenc
 
 /// The shapes in all three slots, from those of the arguments.
 fn shapes(form: Form, open: Slot, x: Shape, y: Shape) -> [Shape; 3] {
-    let pair = |shape: Shape| (shape.dims()[0], shape.dims()[1]);
     match form {
         Form::Product => [x; 3],
         Form::Matmul => {
@@ -119,15 +118,17 @@ fn shapes(form: Form, open: Slot, x: Shape, y: Shape) -> [Shape; 3] {
                 Slot::A => (y0, x0, x1),
                 Slot::B => (x0, x1, y1),
             };
-            [[m, k].into(), [k, n].into(), [m, n].into()]
+            let lead = &x.dims()[..x.rank() - 2];
+            [[m, k], [k, n], [m, n]].map(|matrix| [lead, &matrix].concat()[..].into())
         }
         Form::Conv(g) => [
             [g.images, g.height, g.width, g.c_in].into(),
             [g.kernel_height, g.kernel_width, g.c_in, g.c_out].into(),
             [g.images, g.out_height(), g.out_width(), g.c_out].into(),
         ],
-        Form::Inner if open == Slot::C => [x, x, Shape::scalar()],
-        Form::Inner => [x, x, y],
+        Form::Inner(1) if open == Slot::C => [x, x, Shape::scalar()],
+        Form::Inner(rows) if open == Slot::C => [x, x, [rows].into()],
+        Form::Inner(_) => [x, x, y],
         Form::Channels | Form::Covariance => [x, x, [x.last()].into()],
     }
 }
@@ -137,7 +138,7 @@ fn for_each_term(form: Form, [a, b, c]: [Shape; 3], mut visit: impl FnMut([usize
     let channels = c.last();
     match form {
         Form::Product => (0..a.len()).for_each(|i| visit([i, i, i], 1.0)),
-        Form::Inner => (0..a.len()).for_each(|i| visit([i, i, 0], 1.0)),
+        Form::Inner(rows) => (0..a.len()).for_each(|i| visit([i, i, i / (a.len() / rows)], 1.0)),
         Form::Channels => (0..a.len()).for_each(|i| visit([i, i, i % channels], 1.0)),
         // 1/n Σ (a − ā)(b − b̄) = 1/n Σ_i Σ_j (δ_ij − 1/n) a_i b_j
         Form::Covariance => {
@@ -147,9 +148,13 @@ fn for_each_term(form: Form, [a, b, c]: [Shape; 3], mut visit: impl FnMut([usize
             }
         }
         Form::Matmul => {
-            let ([m, k], [_, n]) = (pair(a), pair(b));
+            let ((m, k), (_, n)) = (pair(a), pair(b));
             let all = (0..m).flat_map(|i| (0..n).flat_map(move |j| (0..k).map(move |l| (i, j, l))));
-            all.for_each(|(i, j, l)| visit([i * k + l, l * n + j, i * n + j], 1.0));
+            for (i, j, l) in all {
+                for t in 0..a.len() / (m * k) {
+                    visit([t * m * k + i * k + l, t * k * n + l * n + j, t * m * n + i * n + j], 1.0);
+                }
+            }
         }
         // Every pair of an input pixel and an output pixel that a place of the kernel joins.
         Form::Conv(g) => {
@@ -171,8 +176,10 @@ fn for_each_term(form: Form, [a, b, c]: [Shape; 3], mut visit: impl FnMut([usize
     }
 }
 
-fn pair(shape: Shape) -> [usize; 2] {
-    [shape.dims()[0], shape.dims()[1]]
+/// The last two axes.
+fn pair(shape: Shape) -> (usize, usize) {
+    let [.., rows, columns] = shape.dims() else { panic!("{shape} is no matrix") };
+    (*rows, *columns)
 }
 
 /// The four coordinates of a flat position.

@@ -5,6 +5,7 @@
 mod covariance;
 mod scale;
 
+pub(crate) use self::scale::{Factors, group_factors};
 use self::{covariance::Covariance, scale::Scale};
 use crate::{
     Isa, Real, Store,

@@ -17,10 +17,14 @@ pub(super) struct Scale<'a, T, const CENTERED: bool, const ADD: bool> {
 
 /// What a group of channels is multiplied by after its mean, in two parts, is taken off: a mean
 /// rounded to one `f32` would leave a visible offset when it is large against the deviations.
-struct Factors<T> {
-    mean: [T; GROUP],
-    mean_rest: [T; GROUP],
-    k: [T; GROUP],
+pub(crate) struct Factors<T> {
+    pub(crate) mean: [T; GROUP],
+    pub(crate) mean_rest: [T; GROUP],
+    pub(crate) k: [T; GROUP],
+}
+
+impl<T: Real> Factors<T> {
+    pub(crate) const NONE: Self = Self { mean: [T::ZERO; GROUP], mean_rest: [T::ZERO; GROUP], k: [T::ZERO; GROUP] };
 }
 
 impl<T: Real, const CENTERED: bool, const ADD: bool> Kernel<T> for Scale<'_, T, CENTERED, ADD> {
@@ -39,15 +43,16 @@ impl<T: Real, const CENTERED: bool, const ADD: bool> Kernel<T> for Scale<'_, T, 
     }
 }
 
+/// The factors of channels `from..from + k.len()`.
 #[inline(always)]
-fn group_factors<T: Real, S: Simd<T>, const CENTERED: bool>(
+pub(crate) fn group_factors<T: Real, S: Simd<T>, const CENTERED: bool>(
     simd: S,
     channels: usize,
     from: usize,
     a: &[T],
     k: &[T],
 ) -> Factors<T> {
-    let mut factors = Factors { mean: [T::ZERO; GROUP], mean_rest: [T::ZERO; GROUP], k: [T::ZERO; GROUP] };
+    let mut factors = Factors::NONE;
     factors.k[..k.len()].copy_from_slice(k);
     if CENTERED {
         let rows = (a.len() / channels) as f64;

@@ -146,8 +146,11 @@ impl<T: Real> Kernel<T> for Columns<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(mut self, simd: S) {
         for first in (0..self.y.len()).step_by(STRIP * S::LANES) {
+            let few_blocks = self.x.len() <= 2 * depth(self.x.len());
             // Few vectors would wait for each other's sums, so that several blocks of k are summed at a time.
             match (self.y.len() - first).div_ceil(S::LANES) {
+                1 if few_blocks => self.strip::<S, 1, 2>(simd, first),
+                2 if few_blocks => self.strip::<S, 2, 2>(simd, first),
                 1 => self.strip::<S, 1, 4>(simd, first),
                 2 => self.strip::<S, 2, 4>(simd, first),
                 3 => self.strip::<S, 3, 2>(simd, first),
@@ -200,9 +203,10 @@ impl<T: Real> Columns<'_, T> {
     #[inline(always)]
     fn step<S: Simd<T>, const U: usize>(&self, simd: S, l: usize, first: usize, width: usize, sums: &mut [S::V; U]) {
         let x = simd.splat(self.x[l]);
-        let column = &self.a[l * self.a_column + first..][..width];
-        for u in 0..U {
-            sums[u] = simd.mul_add(load_some(simd, &column[u * S::LANES..]), x, sums[u]);
+        let (whole, last) = self.a[l * self.a_column + first..][..width].split_at((U - 1) * S::LANES);
+        for (column, sum) in whole.chunks_exact(S::LANES).zip(sums.iter_mut()) {
+            *sum = simd.mul_add(simd.load(column), x, *sum);
         }
+        sums[U - 1] = simd.mul_add(load_some(simd, last), x, sums[U - 1]);
     }
 }

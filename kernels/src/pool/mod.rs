@@ -1,8 +1,13 @@
 //! Max-pooling as a choice of winners, and the gather and scatter that apply it.
 
+mod windows;
 mod winners;
 
-use self::winners::{Affine, Winners};
+pub use self::windows::Onto;
+use self::{
+    windows::{Gather, Scatter},
+    winners::{Affine, Winners},
+};
 use crate::{Isa, Real, simd::dispatch};
 
 /// The index of "nothing": gathers give zero there, scatters skip it.
@@ -42,11 +47,20 @@ impl Pool {
     pub fn output_len(&self) -> usize {
         self.images * self.out_height() * self.out_width() * self.channels
     }
+    /// Where the r-th row of windows begins, counted over all images.
+    fn row_start(&self, r: usize) -> usize {
+        let (image, oy) = (r / self.out_height(), r % self.out_height());
+        (image * self.height + oy * self.stride) * self.width * self.channels
+    }
     #[track_caller]
     fn check(&self, input: usize, winners: usize) {
         assert!(self.window > 0 && self.stride > 0, "{self:?}: window and stride must be at least 1");
         assert_eq!((input, winners), (self.input_len(), self.output_len()), "{self:?}: lengths of input and winners");
         assert!(input < MISSING as usize, "{self:?}: more elements than 32-bit indices reach");
+    }
+    #[track_caller]
+    fn check_apart(&self) {
+        assert_eq!(self.window, self.stride, "{self:?}: windows must lie side by side");
     }
 }
 
@@ -54,11 +68,13 @@ impl Pool {
 #[track_caller]
 pub fn pool_winners<T: Real>(isa: Isa, p: &Pool, x: &[T], winners: &mut [u32]) {
     p.check(x.len(), winners.len());
-    dispatch(isa, Winners::<T, false> { p, x, affine: Affine { center: &[], slope: &[], shift: &[] }, winners });
+    let affine = Affine { center: &[], slope: &[], shift: &[] };
+    dispatch(isa, Winners::<T, false> { p, x, affine, winners, picked: &mut [], open: &mut [] });
 }
 
-/// [`pool_winners`] of z = slope · (x − center) + shift (each per channel), [`MISSING`] where z ≤ 0:
-/// normalisation, ReLU and max-pool chosen in one pass over x.
+/// [`pool_winners`] of z = slope · (x − center) + shift (each per channel), [`MISSING`] where z ≤ 0: normalisation, ReLU
+/// and max-pool chosen in one pass over x. `picked` gets the x of the winners and `open` a 1 for each, both 0 where
+/// there is none. Windows must not overlap: the stride is that of the window.
 #[track_caller]
 pub fn relu_pool_winners<T: Real>(
     isa: Isa,
@@ -68,10 +84,36 @@ pub fn relu_pool_winners<T: Real>(
     slope: &[T],
     shift: &[T],
     winners: &mut [u32],
+    picked: &mut [T],
+    open: &mut [T],
 ) {
     p.check(x.len(), winners.len());
+    p.check_apart();
     assert_eq!([center.len(), slope.len(), shift.len()], [p.channels; 3], "{p:?}: lengths of center, slope, shift");
-    dispatch(isa, Winners::<T, true> { p, x, affine: Affine { center, slope, shift }, winners });
+    assert_eq!([picked.len(), open.len()], [winners.len(); 2], "{p:?}: lengths of picked and open");
+    dispatch(isa, Winners::<T, true> { p, x, affine: Affine { center, slope, shift }, winners, picked, open });
+}
+
+/// [`gather`] for winners of windows that do not overlap: each index lies in its own window or is missing.
+#[track_caller]
+pub fn gather_windows<T: Real>(isa: Isa, p: &Pool, index: &[u32], x: &[T], out: &mut [T]) {
+    p.check(x.len(), index.len());
+    p.check_apart();
+    assert_eq!(index.len(), out.len(), "gather_windows: lengths of index and out");
+    dispatch(isa, Gather { p, index, x, out, open: &mut [] });
+}
+
+/// [`scatter_add`] for such winners, onto what [`Onto`] says, in one pass over `out`.
+#[track_caller]
+pub fn scatter_windows<T: Real>(isa: Isa, p: &Pool, index: &[u32], g: &[T], onto: Onto<'_, T>, out: &mut [T]) {
+    p.check(out.len(), index.len());
+    p.check_apart();
+    assert_eq!(index.len(), g.len(), "scatter_windows: lengths of index and g");
+    if let Onto::Centered { a, k, shift } = onto {
+        let want = [out.len(), p.channels, p.channels];
+        assert_eq!([a.len(), k.len(), shift.len()], want, "scatter_windows: lengths of a, k and shift");
+    }
+    dispatch(isa, Scatter { p, index, g, onto, out });
 }
 
 /// out\[j\] = x\[index\[j\]\], zero where the index is [`MISSING`]. Panics on an index outside x.

@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use super::{MISSING, Pool};
+use super::{MISSING, Pool, windows::gather_row};
 use crate::{
     Real,
     reduce::load_some,
@@ -18,29 +18,35 @@ pub(super) struct Affine<'a, T> {
     pub(super) shift: &'a [T],
 }
 
-/// The winners of x, or those of z behind a ReLU if `RELU`.
+/// The winners of x, or those of z behind a ReLU if `RELU`; then also the x of the winners, and 1 or 0 for whether there
+/// is one, while the rows are at hand.
 pub(super) struct Winners<'a, T, const RELU: bool> {
     pub(super) p: &'a Pool,
     pub(super) x: &'a [T],
     pub(super) affine: Affine<'a, T>,
     pub(super) winners: &'a mut [u32],
+    pub(super) picked: &'a mut [T],
+    pub(super) open: &'a mut [T],
 }
 
 impl<T: Real, const RELU: bool> Kernel<T> for Winners<'_, T, RELU> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        let Self { p, x, affine, winners } = self;
+        let Self { p, x, affine, winners, picked, open } = self;
         if winners.is_empty() {
             return;
         }
         // Rows of the output, each from the rows of one image that its windows cover.
         let row = p.out_width() * p.channels;
+        let mut picked = picked.chunks_exact_mut(row).zip(open.chunks_exact_mut(row));
         for (r, winners) in winners.chunks_exact_mut(row).enumerate() {
-            let (image, oy) = (r / p.out_height(), r % p.out_height());
-            let start = (image * p.height + oy * p.stride) * p.width * p.channels;
+            let start = p.row_start(r);
             if !row_winners::<T, S, RELU>(simd, p, x, affine, start, winners) {
                 row_winners_one_by_one::<T, RELU>(p, x, affine, start, winners);
+            }
+            if let Some((picked, open)) = picked.next() {
+                gather_row(simd, p, start, winners, x, picked, open);
             }
         }
     }

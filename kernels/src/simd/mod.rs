@@ -191,6 +191,10 @@ pub trait Simd<T: Real>: Copy {
     fn lane_numbers(self) -> Self::V;
     /// a + b, both being integers.
     fn add_integers(self, a: Self::V, b: Self::V) -> Self::V;
+    /// As many integers as `x` has elements, at most a register-full; zeros after them.
+    fn load_integers(self, x: &[u32]) -> Self::V;
+    /// a = b ? yes : no, lane by lane, a and b being integers.
+    fn select_equal(self, a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
     /// Writes the last 32 bits of as many integers as `out` has elements, at most a register-full.
     fn store_integers(self, v: Self::V, out: &mut [u32]);
     /// Transposes a square of [`square_side`] elements: out\[j·out_row + i\] = x\[i·x_row + j\]. Panics if

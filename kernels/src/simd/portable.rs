@@ -136,6 +136,24 @@ macro_rules! portable {
                 <$v>::from(sums)
             }
             #[inline(always)]
+            fn load_integers(self, x: &[u32]) -> $v {
+                let mut lanes = [<$t>::ZERO; $lanes];
+                for (lane, x) in lanes.iter_mut().zip(x) {
+                    *lane = <$t>::from_bits((*x).into());
+                }
+                <$v>::from(lanes)
+            }
+            #[inline(always)]
+            fn select_equal(self, a: $v, b: $v, yes: $v, no: $v) -> $v {
+                let [a, b, yes, mut no] = [a, b, yes, no].map(|v| v.to_array());
+                for i in 0..$lanes {
+                    if a[i].to_bits() == b[i].to_bits() {
+                        no[i] = yes[i];
+                    }
+                }
+                <$v>::from(no)
+            }
+            #[inline(always)]
             fn store_integers(self, v: $v, out: &mut [u32]) {
                 for (out, lane) in out.iter_mut().zip(v.to_array()) {
                     *out = lane.to_bits() as u32;

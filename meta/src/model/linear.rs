@@ -2,9 +2,10 @@
 
 use maml_autograd::{Tensor, Value};
 
-use super::{Init, Model, ParamSpec};
+use super::{Init, Model, ParamSpec, batch};
 
-/// f(x) = ⟨w, x⟩. Parameters: `weight` \[dim\]. Inputs \[n, dim\], predictions \[n\].
+/// f(x) = ⟨w, x⟩. Parameters: `weight` \[dim\]. Inputs \[n, dim\], predictions \[n\]; all
+/// with a leading axis for several tasks at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Linear {
     /// Length of an input.
@@ -17,7 +18,7 @@ impl Model for Linear {
     }
 
     fn predict<V: Value>(&self, params: &[V], x: &Tensor<V::Real>) -> V {
-        let n = x.shape().dims()[0];
-        V::constant(x.clone()).matmul(&params[0].reshape([self.dim, 1])).reshape([n])
+        let column = [params[0].shape().dims(), &[1]].concat();
+        V::constant(x.clone()).matmul(&params[0].reshape(&column[..])).reshape(batch(x.shape()))
     }
 }

@@ -102,21 +102,46 @@ impl<M: Model, T: Real> Empirical<T> for Classification<M, T> {
 pub struct Regression<M, T: Real> {
     /// The model, with one prediction \[n\] for each input.
     pub model: M,
-    /// Inputs \[n, d\].
+    /// Inputs \[n, d\], or \[tasks, n, d\].
     pub x: Tensor<T>,
-    /// Targets \[n\].
+    /// Targets \[n\], or \[tasks, n\].
     pub y: Tensor<T>,
 }
 
 impl<M: Model, T: Real> Function<T> for Regression<M, T> {
     fn eval<V: Value<Real = T>>(&self, params: &[V]) -> V {
-        let prediction = self.model.predict(params, &self.x);
-        neural::half_mean_squared_error(&prediction, &V::constant(self.y.clone()))
+        let (prediction, target) = (self.model.predict(params, &self.x), V::constant(self.y.clone()));
+        match self.y.shape().rank() {
+            1 => neural::half_mean_squared_error(&prediction, &target),
+            _ => neural::half_mean_squared_errors(&prediction, &target),
+        }
     }
+}
+
+/// All axes of inputs but the last, which is the length of one.
+fn batch(inputs: Shape) -> Shape {
+    let (_, batch) = inputs.dims().split_last().expect("inputs have an axis for their length");
+    batch.into()
 }
 
 impl<M: Model, T: Real> Empirical<T> for Regression<M, T> {
     fn examples(&self) -> usize {
-        self.y.shape().len()
+        self.y.shape().last()
+    }
+
+    fn footprint(&self, parameters: usize) -> Option<usize> {
+        let &[.., n, dim] = self.x.shape().dims() else { return None };
+        // The inputs, and a few arrays with a number for each example and hidden unit.
+        (self.x.shape().rank() == 2).then(|| n * (dim + 4 * (parameters / dim.max(1))))
+    }
+
+    fn stack(sets: &[&Self]) -> Option<Self> {
+        let (first, others) = sets.split_first()?;
+        let alike = others.iter().all(|set| set.x.shape() == first.x.shape());
+        (alike && first.x.shape().rank() == 2).then(|| Self {
+            model: first.model.clone(),
+            x: Tensor::stack(&sets.iter().map(|set| &set.x).collect::<Vec<_>>()),
+            y: Tensor::stack(&sets.iter().map(|set| &set.y).collect::<Vec<_>>()),
+        })
     }
 }

@@ -3,10 +3,10 @@
 use maml_autograd::{Tensor, Value, neural};
 use serde::{Deserialize, Serialize};
 
-use super::{Init, Model, ParamSpec};
+use super::{Init, Model, ParamSpec, batch};
 
 /// f(x) = Σ_j σ(⟨w_j, x⟩). Parameters: `weight` \[dim, neurons\], w_j being its columns. Inputs
-/// \[n, dim\], predictions \[n\].
+/// \[n, dim\], predictions \[n\]; all with a leading axis for several tasks at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TwoLayer {
     /// Length of an input.
@@ -53,7 +53,8 @@ impl Model for TwoLayer {
     }
 
     fn predict<V: Value>(&self, params: &[V], x: &Tensor<V::Real>) -> V {
-        let n = x.shape().dims()[0];
-        self.activation.of(&V::constant(x.clone()).matmul(&params[0])).sum_to([n, 1]).reshape([n])
+        let hidden = self.activation.of(&V::constant(x.clone()).matmul(&params[0]));
+        let batch = batch(x.shape());
+        hidden.sum_to(&[batch.dims(), &[1]].concat()[..]).reshape(batch)
     }
 }

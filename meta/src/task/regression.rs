@@ -10,7 +10,6 @@ use crate::{
     model::{Linear, Regression},
     rng::{ChaCha8Rng, rng},
     theory::{Group, Landscape, Matrix, Moments, Vector, symmetric_root},
-    train::TaskSource,
 };
 
 /// The sizes of a task's data: `steps` inner batches of `inner` samples, and an outer one.
@@ -145,17 +144,5 @@ pub fn moments(batch: &Regression<Linear, f64>) -> Moments {
         gram: Matrix::from_row_slice(d, d, gram.as_slice()),
         moment: Vector::from_row_slice(moment.as_slice()),
         samples: n as f64,
-    }
-}
-
-/// The first tasks of a landscape as a source that gives the same tasks in every iteration: the empirical objective.
-#[derive(Clone, Debug)]
-pub struct FixedTasks(pub Vec<Task<Regression<Linear, f64>>>);
-
-impl TaskSource<f64> for FixedTasks {
-    type Loss = Regression<Linear, f64>;
-
-    fn task(&self, _iteration: u64, index: u64) -> Task<Self::Loss> {
-        self.0[index as usize].clone()
     }
 }

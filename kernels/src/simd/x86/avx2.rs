@@ -213,6 +213,25 @@ x86!(
             unsafe { _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b))) }
         }
         #[inline(always)]
+        fn load_integers(self, x: &[u32]) -> __m256 {
+            // SAFETY: token; a whole register can be read, or masked lanes are not touched.
+            unsafe {
+                if x.len() >= 8 {
+                    _mm256_loadu_ps(x.as_ptr().cast())
+                } else {
+                    _mm256_maskload_ps(x.as_ptr().cast(), self.mask_ps(x.len()))
+                }
+            }
+        }
+        #[inline(always)]
+        fn select_equal(self, a: __m256, b: __m256, yes: __m256, no: __m256) -> __m256 {
+            // SAFETY: token.
+            unsafe {
+                let equal = _mm256_cmpeq_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b));
+                _mm256_blendv_ps(no, yes, _mm256_castsi256_ps(equal))
+            }
+        }
+        #[inline(always)]
         fn store_integers(self, v: __m256, out: &mut [u32]) {
             // SAFETY: token; a whole register has room, or masked lanes are not touched.
             unsafe {
@@ -369,6 +388,23 @@ x86!(
         fn add_integers(self, a: __m256d, b: __m256d) -> __m256d {
             // SAFETY: token.
             unsafe { _mm256_castsi256_pd(_mm256_add_epi64(_mm256_castpd_si256(a), _mm256_castpd_si256(b))) }
+        }
+        #[inline(always)]
+        fn load_integers(self, x: &[u32]) -> __m256d {
+            let mut lanes = [0_u64; 4];
+            for (lane, x) in lanes.iter_mut().zip(x) {
+                *lane = u64::from(*x);
+            }
+            // SAFETY: token; the array is as long as the register.
+            unsafe { _mm256_loadu_pd(lanes.as_ptr().cast()) }
+        }
+        #[inline(always)]
+        fn select_equal(self, a: __m256d, b: __m256d, yes: __m256d, no: __m256d) -> __m256d {
+            // SAFETY: token.
+            unsafe {
+                let equal = _mm256_cmpeq_epi64(_mm256_castpd_si256(a), _mm256_castpd_si256(b));
+                _mm256_blendv_pd(no, yes, _mm256_castsi256_pd(equal))
+            }
         }
         #[inline(always)]
         fn store_integers(self, v: __m256d, out: &mut [u32]) {

@@ -164,6 +164,19 @@ x86!(
             unsafe { _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b))) }
         }
         #[inline(always)]
+        fn load_integers(self, x: &[u32]) -> __m512 {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe { _mm512_maskz_loadu_ps(self.mask_ps(x.len()), x.as_ptr().cast()) }
+        }
+        #[inline(always)]
+        fn select_equal(self, a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {
+            // SAFETY: token.
+            unsafe {
+                let equal = _mm512_cmpeq_epi32_mask(_mm512_castps_si512(a), _mm512_castps_si512(b));
+                _mm512_mask_blend_ps(equal, no, yes)
+            }
+        }
+        #[inline(always)]
         fn store_integers(self, v: __m512, out: &mut [u32]) {
             // SAFETY: token; masked lanes are not touched.
             unsafe { _mm512_mask_storeu_ps(out.as_mut_ptr().cast(), self.mask_ps(out.len()), v) }
@@ -268,6 +281,22 @@ x86!(
         fn add_integers(self, a: __m512d, b: __m512d) -> __m512d {
             // SAFETY: token.
             unsafe { _mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(a), _mm512_castpd_si512(b))) }
+        }
+        #[inline(always)]
+        fn load_integers(self, x: &[u32]) -> __m512d {
+            // SAFETY: token; masked lanes are not touched.
+            unsafe {
+                let narrow = _mm256_maskz_loadu_epi32(self.mask_pd(x.len()), x.as_ptr().cast());
+                _mm512_castsi512_pd(_mm512_cvtepu32_epi64(narrow))
+            }
+        }
+        #[inline(always)]
+        fn select_equal(self, a: __m512d, b: __m512d, yes: __m512d, no: __m512d) -> __m512d {
+            // SAFETY: token.
+            unsafe {
+                let equal = _mm512_cmpeq_epi64_mask(_mm512_castpd_si512(a), _mm512_castpd_si512(b));
+                _mm512_mask_blend_pd(equal, no, yes)
+            }
         }
         #[inline(always)]
         fn store_integers(self, v: __m512d, out: &mut [u32]) {

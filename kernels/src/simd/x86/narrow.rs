@@ -92,6 +92,8 @@ macro_rules! narrow {
             splat_integer(n: u32) -> $v;
             lane_numbers() -> $v;
             add_integers(a: $v, b: $v) -> $v;
+            load_integers(x: &[u32]) -> $v;
+            select_equal(a: $v, b: $v, yes: $v, no: $v) -> $v;
             store_integers(v: $v, out: &mut [u32]) -> ();
             reduce_add(a: $v) -> $t;
             transpose_square(x: &[$t], x_row: usize, out: &mut [$t], out_row: usize) -> ();

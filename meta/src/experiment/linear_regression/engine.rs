@@ -8,11 +8,14 @@ use super::config::{Config, EngineCheck};
 use crate::{
     LearnerName, Params,
     maml::{InnerLoop, Order, Task},
-    model::Model,
+    model::{Linear, Model, Regression},
     nal::Empirical,
     optim::Optimizer,
     parallel::Workers,
-    task::regression::{FixedTasks, RegressionTasks, moments},
+    task::{
+        FixedTasks,
+        regression::{RegressionTasks, moments},
+    },
     theory::{Comparison, Group, Landscape, Matrix, NormalEquations, TheoryError, Vector, symmetric_root},
     train::{self, Diverged, TaskSource, mean_gradient},
 };
@@ -95,7 +98,7 @@ impl Check {
             Self::Sampled(learner) => {
                 let (seed, count, batches) = (config.seeds[0], config.engine.tasks, config.batches());
                 let tasks = (0..count as u64).map(|i| sampler.training_task(seed, 0, i, batches).data).collect();
-                let source = FixedTasks(tasks);
+                let source = FixedTasks::new(tasks, landscape.dim());
                 let goal = Goal::empirical(&source, learner, &landscape)?;
                 goal.reach("sampled", learner, &landscape, &config.engine, start, (&source, count), workers)
             }
@@ -110,16 +113,20 @@ struct Goal {
 }
 
 impl Goal {
-    fn empirical(source: &FixedTasks, learner: LearnerName, landscape: &Landscape) -> Result<Self, TheoryError> {
+    fn empirical(
+        source: &FixedTasks<Regression<Linear, f64>>,
+        learner: LearnerName,
+        landscape: &Landscape,
+    ) -> Result<Self, TheoryError> {
         let mut equations = NormalEquations::new(landscape.dim());
-        for task in &source.0 {
+        for task in source.tasks() {
             let (inner, outer) = (task.support.iter().map(moments).collect::<Vec<_>>(), moments(&task.query));
             match learner {
                 LearnerName::Nal => equations.add_nal(inner.iter().chain([&outer])),
                 LearnerName::Maml => equations.add_maml(&inner, &outer, landscape.adaptation.alpha),
             }
         }
-        Ok(Self { minimiser: equations.solve(learner.name())?, curvature: equations.curvature(source.0.len()) })
+        Ok(Self { minimiser: equations.solve(learner.name())?, curvature: equations.curvature(source.tasks().len()) })
     }
 
     fn reach(

@@ -15,10 +15,10 @@ use crate::{
     checkpoint::{self, CheckpointError},
     data::ImageSet,
     experiment::{Experiment, Progress},
-    maml::{InnerLoop, QUERY, adapt},
+    maml::{InnerLoop, QUERY, Tapes, adapt},
     model::Model,
     parallel::Workers,
-    train::{Diverged, Trainer},
+    train::{Diverged, Trainer, memory_of_step},
 };
 
 /// One training run of the experiment.
@@ -162,6 +162,23 @@ impl Run {
     /// What the scores so far say.
     pub fn summary(&self) -> Summary {
         Summary::of(&self.config, &self.set, &self.scores)
+    }
+
+    /// The bytes of arrays that its largest training step will hold.
+    pub fn memory(&self, tapes: Tapes) -> u64 {
+        let of_cell = |cell: &Cell| {
+            let stage = begin(&self.config, *cell, self.set.clone()).expect("checked when the run was made");
+            let learner = self.config.adaptation(cell.setting).learner(cell.learner);
+            let tasks = self.config.training(cell.setting).tasks;
+            memory_of_step(learner, &stage.tasks, &stage.trainer.params, tasks, self.workers.threads(), tapes) as u64
+        };
+        let alike = |cell: &&Cell| cell.seed == self.config.seeds[0];
+        self.cells.iter().filter(alike).map(of_cell).max().unwrap_or(0)
+    }
+
+    /// What to do with the tapes of inner steps from now on. Results do not depend on it.
+    pub fn set_tapes(&mut self, tapes: Tapes) {
+        self.workers.set_tapes(tapes);
     }
 
     /// What the run computes with.

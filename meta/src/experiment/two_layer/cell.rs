@@ -12,7 +12,10 @@ use crate::{
     maml::{adapt, diagnose},
     model::{Model, Regression},
     rng::{Purpose, rng},
-    task::teacher::{Environment, Kind, TeacherTask, matched},
+    task::{
+        FixedTasks,
+        teacher::{Environment, Kind, TeacherTask, matched},
+    },
 };
 
 /// What one seed finds at a place of a sweep.
@@ -41,7 +44,7 @@ pub(super) fn draw(config: &Config, seed: u64, place: u64) -> Result<Draw, Strin
         let kind = if i < hard_tasks { Kind::Hard } else { Kind::Easy };
         environment.task(kind, &mut rng(seed, Purpose::TrainEpisode, place, i as u64), &support, config.samples).data
     };
-    let tasks: Vec<_> = (0..config.tasks).map(training).collect();
+    let tasks = FixedTasks::new((0..config.tasks).map(training).collect(), config.parameters());
     let tests = Kind::BOTH.map(|kind| {
         let test = |i: usize| {
             let index = i as u64 | (kind as u64) << 40;

@@ -125,6 +125,11 @@ impl Config {
         TwoLayer { dim: self.dim, neurons: self.neurons, activation: self.activation }
     }
 
+    /// How many weights it has.
+    pub(super) fn parameters(&self) -> usize {
+        self.dim * self.neurons
+    }
+
     /// The inner loop.
     pub fn inner(&self) -> InnerLoop {
         InnerLoop { alpha: self.alpha, steps: self.inner_steps }

@@ -13,7 +13,10 @@ use crate::{
     model::{Regression, TwoLayer},
     rng::{Purpose, rng},
     spectrum::extreme_eigenvalues,
-    task::teacher::{Environment, Kind, TeacherSpec, TeacherTask},
+    task::{
+        FixedTasks,
+        teacher::{Environment, Kind, TeacherSpec, TeacherTask},
+    },
 };
 
 /// What is found in one environment.
@@ -50,8 +53,10 @@ pub(super) fn tasks(config: &Config, index: u64) -> [TeacherTask; 2] {
 }
 
 /// Both tasks as learners meet them: the same losses before and after adaptation.
-pub(super) fn objectives(tasks: &[TeacherTask; 2]) -> Vec<Task<Regression<TwoLayer, f64>>> {
-    tasks.iter().map(|task| Task { support: vec![task.data.query.clone()], query: task.data.query.clone() }).collect()
+pub(super) fn objectives(config: &Config, tasks: &[TeacherTask; 2]) -> FixedTasks<Regression<TwoLayer, f64>> {
+    let objective =
+        |task: &TeacherTask| Task { support: vec![task.data.query.clone()], query: task.data.query.clone() };
+    FixedTasks::new(tasks.iter().map(objective).collect(), config.parameters())
 }
 
 /// The stationary points of both learners in one environment.
@@ -60,7 +65,7 @@ pub(super) fn objectives(tasks: &[TeacherTask; 2]) -> Vec<Task<Regression<TwoLay
 /// Says whose objective left the range of numbers.
 pub(super) fn solve(config: &Config, index: u64) -> Result<Pair, String> {
     let tasks = tasks(config, index);
-    let meta = objectives(&tasks);
+    let meta = objectives(config, &tasks);
     let losses = tasks.map(|task| task.data.query);
     let mut solutions = Vec::with_capacity(2);
     for (name, learner) in LearnerName::BOTH.into_iter().zip(config.learners()) {

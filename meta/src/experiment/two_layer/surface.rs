@@ -64,7 +64,7 @@ impl Plane {
 /// A learner's objective left the range of numbers, or there is no plane.
 pub(super) fn surface(config: &Config, index: u64) -> Result<Surface, String> {
     let tasks = tasks(config, index);
-    let meta = objectives(&tasks);
+    let meta = objectives(config, &tasks);
     let losses = tasks.each_ref().map(|task| &task.data.query);
     let easy = &tasks[0].teacher;
     let hard = matched(&tasks[1].teacher, easy).0;

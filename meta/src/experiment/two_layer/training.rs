@@ -11,6 +11,7 @@ use crate::{
     maml::Task,
     model::{Activation, Model, Regression, TwoLayer},
     rng::{Purpose, rng},
+    task::FixedTasks,
     train::{Learner, first_divergence, objective},
 };
 
@@ -43,7 +44,7 @@ const DEAD: f64 = 1e-6;
 pub(super) fn train(
     config: &Config,
     learner: Learner,
-    tasks: &[Task<Regression<TwoLayer, f64>>],
+    tasks: &FixedTasks<Regression<TwoLayer, f64>>,
     (seed, place): (u64, u64),
 ) -> Result<(Tensor<f64>, Trained), String> {
     let from_start =
@@ -51,7 +52,7 @@ pub(super) fn train(
     let all: Vec<(Minimum<f64>, f64)> = (0..config.starts).map(from_start).collect();
     let finite = all.iter().enumerate().filter(|(_, (minimum, _))| minimum.value.is_finite());
     let Some((start, (best, first))) = finite.min_by(|a, b| a.1.0.value.total_cmp(&b.1.0.value)) else {
-        let why = first_divergence(learner, tasks, &initial(config, (seed, place), 0));
+        let why = first_divergence(learner, tasks.tasks(), &initial(config, (seed, place), 0));
         return Err(why.map_or("the mean of the losses is not finite".into(), |why| format!("training {why}")));
     };
     let weights = best.params.tensors()[0].clone();
@@ -62,7 +63,7 @@ pub(super) fn train(
         evaluations: best.evaluations,
         is_stationary: best.is_stationary,
         diverged_starts: all.iter().filter(|(minimum, _)| !minimum.value.is_finite()).count(),
-        dead: dead_units(config.activation, &weights, tasks),
+        dead: dead_units(config.activation, &weights, tasks.tasks()),
     };
     Ok((weights, trained))
 }

@@ -1,0 +1,264 @@
+//! Gather and scatter between the elements of an array and those of its windows that do not overlap: every index lies in
+//! its own window or is missing, so that whole registers of channels are compared with the places of the window.
+
+use core::ops::Range;
+
+use super::{MISSING, Pool};
+use crate::{
+    Real,
+    channel::{Factors, group_factors},
+    reduce::{GROUP, load_some, store_some},
+    simd::{Kernel, Simd},
+};
+
+/// out\[j\] = x\[index\[j\]\], 0 where it is missing; and open\[j\] = 1, 0 where it is missing, if there is room for it.
+pub(super) struct Gather<'a, T> {
+    pub(super) p: &'a Pool,
+    pub(super) index: &'a [u32],
+    pub(super) x: &'a [T],
+    pub(super) out: &'a mut [T],
+    pub(super) open: &'a mut [T],
+}
+
+impl<T: Real> Kernel<T> for Gather<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        let row = self.p.out_width() * self.p.channels;
+        if row == 0 {
+            return;
+        }
+        let rows = self.index.chunks_exact(row).zip(self.out.chunks_exact_mut(row));
+        let mut open = self.open.chunks_exact_mut(row);
+        for (r, (index, out)) in rows.enumerate() {
+            gather_row(simd, self.p, self.p.row_start(r), index, self.x, out, open.next().unwrap_or_default());
+        }
+    }
+}
+
+/// [`Gather`] for the windows of one row, which begins at `start`.
+#[inline(always)]
+pub(super) fn gather_row<T: Real, S: Simd<T>>(
+    simd: S,
+    p: &Pool,
+    start: usize,
+    index: &[u32],
+    x: &[T],
+    out: &mut [T],
+    open: &mut [T],
+) {
+    let (zero, one, missing) = (simd.splat(T::ZERO), simd.splat(T::ONE), simd.splat_integer(MISSING));
+    for ox in 0..p.out_width() {
+        let (window, first) = (ox * p.channels, start + ox * p.stride * p.channels);
+        for c in (0..p.channels).step_by(S::LANES) {
+            let here = window + c..window + p.channels.min(c + S::LANES);
+            let wanted = simd.load_integers(&index[here.clone()]);
+            let mut found = zero;
+            for (wy, wx) in places(p) {
+                let at = first + (wy * p.width + wx) * p.channels + c;
+                let x = load_some(simd, &x[at..at + here.len()]);
+                found = simd.select_equal(wanted, numbers(simd, at), x, found);
+            }
+            store_some(simd, found, &mut out[here.clone()]);
+            if !open.is_empty() {
+                store_some(simd, simd.select_equal(wanted, missing, zero, one), &mut open[here]);
+            }
+        }
+    }
+}
+
+/// The places of a window, row after row.
+#[inline(always)]
+fn places(p: &Pool) -> impl Iterator<Item = (usize, usize)> {
+    let window = p.window;
+    (0..window).flat_map(move |wy| (0..window).map(move |wx| (wy, wx)))
+}
+
+/// first, first + 1, … in the lanes.
+#[inline(always)]
+fn numbers<T: Real, S: Simd<T>>(simd: S, first: usize) -> S::V {
+    simd.add_integers(simd.splat_integer(first as u32), simd.lane_numbers())
+}
+
+/// What the winners are added to.
+#[derive(Clone, Copy, Debug)]
+pub enum Onto<'a, T> {
+    /// Zeros.
+    Nothing,
+    /// What is there.
+    Out,
+    /// k\[c\] · (a\[row, c\] − ā\[c\]) / rows + shift\[c\], which are the other terms in the derivative of a
+    /// normalisation.
+    Centered {
+        /// \[…, channels\], as long as the output.
+        a: &'a [T],
+        /// \[channels\]
+        k: &'a [T],
+        /// \[channels\]
+        shift: &'a [T],
+    },
+}
+
+const NOTHING: u8 = 0;
+const OUT: u8 = 1;
+const CENTERED: u8 = 2;
+
+/// out\[index\[j\]\] = what is before + g\[j\], every element of out written once.
+pub(super) struct Scatter<'a, T> {
+    pub(super) p: &'a Pool,
+    pub(super) index: &'a [u32],
+    pub(super) g: &'a [T],
+    pub(super) onto: Onto<'a, T>,
+    pub(super) out: &'a mut [T],
+}
+
+impl<T: Real> Kernel<T> for Scatter<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(mut self, simd: S) {
+        for from in (0..self.p.channels).step_by(GROUP) {
+            let width = (self.p.channels - from).min(GROUP);
+            match self.onto {
+                Onto::Nothing => self.group::<S, NOTHING>(simd, from, width, &Factors::NONE, &[]),
+                Onto::Out => self.group::<S, OUT>(simd, from, width, &Factors::NONE, &[]),
+                Onto::Centered { a, k, shift } => {
+                    let (k, shift) = (&k[from..from + width], &shift[from..from + width]);
+                    let factors = group_factors::<T, S, true>(simd, self.p.channels, from, a, k);
+                    self.group::<S, CENTERED>(simd, from, width, &factors, shift);
+                }
+            }
+        }
+    }
+}
+
+impl<T: Real> Scatter<'_, T> {
+    /// Channels `from..from + width`, in strips of registers.
+    #[inline(always)]
+    fn group<S: Simd<T>, const ONTO: u8>(
+        &mut self,
+        simd: S,
+        from: usize,
+        width: usize,
+        factors: &Factors<T>,
+        shift: &[T],
+    ) {
+        let p = self.p;
+        for image in 0..p.images {
+            for y in 0..p.height {
+                let mut c = 0;
+                while S::REGISTERS >= 32 && c + 4 * S::LANES <= width {
+                    self.row::<S, ONTO, 4>(simd, (image, y), from, c..c + 4 * S::LANES, factors, shift);
+                    c += 4 * S::LANES;
+                }
+                while c + 2 * S::LANES <= width {
+                    self.row::<S, ONTO, 2>(simd, (image, y), from, c..c + 2 * S::LANES, factors, shift);
+                    c += 2 * S::LANES;
+                }
+                while c < width {
+                    let end = width.min(c + S::LANES);
+                    self.row::<S, ONTO, 1>(simd, (image, y), from, c..end, factors, shift);
+                    c = end;
+                }
+            }
+        }
+    }
+
+    /// One row of an image, in `U` registers of channels from `from + strip.start` on.
+    #[inline(always)]
+    fn row<S: Simd<T>, const ONTO: u8, const U: usize>(
+        &mut self,
+        simd: S,
+        (image, y): (usize, usize),
+        from: usize,
+        strip: Range<usize>,
+        factors: &Factors<T>,
+        shift: &[T],
+    ) {
+        let (p, n) = (self.p, strip.len());
+        let zero = simd.splat(T::ZERO);
+        let before = Before::<S::V, U>::new(simd, ONTO == CENTERED, strip.clone(), factors, shift);
+        let start = (image * p.height + y) * p.width * p.channels + from + strip.start;
+        let windows = (image * p.out_height() + y / p.stride) * p.out_width() * p.channels + from + strip.start;
+        // Rows and columns behind the last whole window have no winners.
+        let covered = if y / p.stride < p.out_height() { p.out_width() * p.stride } else { 0 };
+        for ox in 0..covered / p.stride {
+            let window = windows + ox * p.channels;
+            let (mut wanted, mut g) = ([zero; U], [zero; U]);
+            for u in 0..U {
+                wanted[u] = simd.load_integers(&self.index[window..window + n][u * S::LANES..]);
+                g[u] = load_some(simd, &self.g[window..window + n][u * S::LANES..]);
+            }
+            for x in ox * p.stride..(ox + 1) * p.stride {
+                let at = start + x * p.channels;
+                let old = self.before::<S, ONTO, U>(simd, at, n, &before);
+                for u in 0..U {
+                    let here = numbers(simd, at + u * S::LANES);
+                    let new = simd.select_equal(wanted[u], here, simd.add(old[u], g[u]), old[u]);
+                    store_some(simd, new, &mut self.out[at..at + n][u * S::LANES..]);
+                }
+            }
+        }
+        for x in covered..p.width {
+            let at = start + x * p.channels;
+            let old = self.before::<S, ONTO, U>(simd, at, n, &before);
+            for u in 0..U {
+                store_some(simd, old[u], &mut self.out[at..at + n][u * S::LANES..]);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn before<S: Simd<T>, const ONTO: u8, const U: usize>(
+        &self,
+        simd: S,
+        at: usize,
+        n: usize,
+        before: &Before<S::V, U>,
+    ) -> [S::V; U] {
+        let mut old = [simd.splat(T::ZERO); U];
+        for u in 0..U {
+            match self.onto {
+                Onto::Out if ONTO == OUT => old[u] = load_some(simd, &self.out[at..at + n][u * S::LANES..]),
+                Onto::Centered { a, .. } if ONTO == CENTERED => {
+                    let a = load_some(simd, &a[at..at + n][u * S::LANES..]);
+                    let centered = simd.sub(simd.sub(a, before.mean[u]), before.mean_rest[u]);
+                    old[u] = simd.add(simd.mul(centered, before.k[u]), before.shift[u]);
+                }
+                _ => {}
+            }
+        }
+        old
+    }
+}
+
+/// The registers of [`Onto::Centered`].
+struct Before<V, const U: usize> {
+    mean: [V; U],
+    mean_rest: [V; U],
+    k: [V; U],
+    shift: [V; U],
+}
+
+impl<V: Copy, const U: usize> Before<V, U> {
+    #[inline(always)]
+    fn new<T: Real, S: Simd<T, V = V>>(
+        simd: S,
+        wanted: bool,
+        strip: Range<usize>,
+        factors: &Factors<T>,
+        shift: &[T],
+    ) -> Self {
+        let none = [simd.splat(T::ZERO); U];
+        let mut before = Self { mean: none, mean_rest: none, k: none, shift: none };
+        if wanted {
+            for u in 0..U {
+                let part = |x: &[T]| load_some(simd, &x[strip.clone()][u * S::LANES..]);
+                before.mean[u] = part(&factors.mean);
+                before.mean_rest[u] = part(&factors.mean_rest);
+                before.k[u] = part(&factors.k);
+                before.shift[u] = part(shift);
+            }
+        }
+        before
+    }
+}
