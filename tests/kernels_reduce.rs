@@ -319,7 +319,7 @@ fn windows<T: Real>(isa: Isa) {
         let mut index = vec![0; p.output_len()];
         pool_winners(isa, &p, &x, &mut index);
         for i in &mut index {
-            if numbers.next() % 3 == 0 {
+            if numbers.next().is_multiple_of(3) {
                 *i = MISSING;
             }
         }

@@ -64,9 +64,9 @@ const KERNELS: [Kernel; 18] = [
     kernel("scale_centered", [2.0, 1.0], |x| scale_centered(x.isa, x.a, x.channel, Store::Set, x.out)),
     kernel("pool_winners", [1.0, 0.25], |x| pool_winners(x.isa, &x.pool(), x.a, x.winners)),
     kernel("relu_pool_winners", [1.0, 0.75], |x| {
-        let pooled = x.winners.len();
+        let (pool, pooled) = (x.pool(), x.winners.len());
         let (picked, open) = x.out[..2 * pooled].split_at_mut(pooled);
-        relu_pool_winners(x.isa, &x.pool(), x.a, x.channel, x.channel, x.channel, x.winners, picked, open);
+        relu_pool_winners(x.isa, &pool, x.a, x.channel, x.channel, x.channel, x.winners, picked, open);
     }),
     kernel("exp", [1.0, 1.0], |x| map(x.isa, Map::Exp, x.a, x.out)),
     kernel("log", [1.0, 1.0], |x| map(x.isa, Map::Log, x.a, x.out)),
