@@ -286,6 +286,22 @@ fn wrong_arrays_are_refused_in_a_sentence() {
 }
 
 #[test]
+fn a_run_keeps_to_the_memory_that_it_is_given() {
+    let home = TempDir::new().unwrap();
+    let out = home.path().join("run");
+    let allowed = |memory: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_omniglot"));
+        command.env_remove("MAML_DATA").args(TINY).args(["--progress", "plain", "--memory", memory, "--out"]).arg(&out);
+        command
+    };
+    refused(&mut allowed("20KB"), 2, &["--memory allows 20 KiB", "fewer --threads"]);
+    refused(&mut allowed("much"), 2, &["such as 2GiB or 500MB"]);
+    assert!(!out.exists(), "nothing was begun");
+    let talk = allowed("2GiB").output().unwrap().stderr;
+    assert!(text(&talk).contains("memory: steps will hold at most"), "{}", text(&talk));
+}
+
+#[test]
 fn a_profiled_run_says_where_its_time_went() {
     let home = TempDir::new().unwrap();
     let out = home.path().join("run");
