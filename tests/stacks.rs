@@ -1,5 +1,8 @@
 //! Tasks that are stacked into one problem keep the bits that each has alone.
 
+#[path = "support/sampling.rs"]
+mod sampling;
+
 use maml_autograd::{Real, Tensor};
 use maml_meta::{
     Params,
@@ -9,14 +12,10 @@ use maml_meta::{
     task::FixedTasks,
     train::{Diverged, Learner, TaskSource, mean_gradient, objective},
 };
+use sampling::{stream, uniform};
 
-/// Numbers without pattern in (−1, 1).
 fn scattered<T: Real>(shape: &[usize], seed: u64) -> Tensor<T> {
-    Tensor::from_fn(shape, |i| {
-        let z = (seed << 32 | i as u64).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 29)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        T::from_f64(((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 52) as f64 - 1.0)
-    })
+    uniform(&mut stream("stacks", [seed, 0]), shape.into(), -1.0, 1.0).cast()
 }
 
 fn tasks<M: Model, T: Real>(model: &M, dim: usize, supports: usize, count: u64) -> Vec<Task<Regression<M, T>>> {

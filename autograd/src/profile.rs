@@ -86,19 +86,19 @@ pub(crate) struct Work {
     pub(crate) bytes: u64,
 }
 
-type Key = (Place, &'static str, [usize; 6], usize);
+type Key = (Place, &'static str, Shape);
 
 /// The time of every operation, and of everything around them.
 #[derive(Clone, Default, Debug)]
 pub struct Profile {
-    operations: BTreeMap<Key, (Shape, Sums)>,
+    operations: BTreeMap<Key, Sums>,
     places: BTreeMap<Place, Duration>,
 }
 
 impl Profile {
     /// The operations, the slowest first.
     pub fn rows(&self) -> Vec<Row> {
-        let row = |(&(place, operation, ..), &(shape, sums)): (&Key, &(Shape, Sums))| {
+        let row = |(&(place, operation, shape), &sums): (&Key, &Sums)| {
             let Sums { calls, time, work: Work { flops, bytes } } = sums;
             Row { place, operation, shape, calls, time, flops, bytes }
         };
@@ -119,8 +119,8 @@ impl Profile {
 
     /// Adds what another thread, or an earlier time, has seen.
     pub fn merge(&mut self, other: &Self) {
-        for (key, (shape, sums)) in &other.operations {
-            let (_, total) = self.operations.entry(*key).or_insert((*shape, Sums::default()));
+        for (key, sums) in &other.operations {
+            let total = self.operations.entry(*key).or_default();
             total.calls += sums.calls;
             total.time += sums.time;
             total.work.flops += sums.work.flops;
@@ -200,10 +200,7 @@ pub(crate) fn operation<R>(
     let result = f();
     let time = start.elapsed();
     RECORDER.with_borrow_mut(|recorder| {
-        let mut dims = [0; 6];
-        dims[..shape.rank()].copy_from_slice(shape.dims());
-        let key = (recorder.place, name(), dims, shape.rank());
-        let (_, sums) = recorder.profile.operations.entry(key).or_insert((shape, Sums::default()));
+        let sums = recorder.profile.operations.entry((recorder.place, name(), shape)).or_default();
         let Work { flops, bytes } = work();
         sums.calls += 1;
         sums.time += time;

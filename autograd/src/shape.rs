@@ -5,7 +5,7 @@ use std::fmt;
 const MAX_RANK: usize = 6;
 
 /// The axes of a tensor, row-major, at most six; the empty shape is a scalar's.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Shape {
     dims: [usize; MAX_RANK],
     rank: usize,

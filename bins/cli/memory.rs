@@ -41,31 +41,13 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// An experiment whose steps can trade time for memory.
-pub trait Planned {
-    /// The bytes of arrays that its largest step will hold.
-    fn memory(&self, tapes: Tapes) -> u64;
-    /// What to do with the tapes of inner steps from now on.
-    fn set_tapes(&mut self, tapes: Tapes);
-}
-
-impl Planned for omniglot::Run {
-    fn memory(&self, tapes: Tapes) -> u64 {
-        self.memory(tapes)
-    }
-
-    fn set_tapes(&mut self, tapes: Tapes) {
-        self.set_tapes(tapes);
-    }
-}
-
 /// Keeps the tapes of inner steps if they fit, which is faster, else has them computed again; says which, and how
 /// much memory steps will take.
 ///
 /// # Errors
 /// Even so the steps would not fit.
 pub fn plan(
-    experiment: &mut impl Planned,
+    experiment: &mut omniglot::Run,
     limit: Option<Bytes>,
     threads: usize,
     progress: &mut Progress,

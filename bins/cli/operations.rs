@@ -30,14 +30,44 @@ struct Row {
     bytes: u64,
 }
 
-/// What the rows of one operation in one phase have in common, summed.
+/// A line of the printed table: the rows of one operation in one phase together, or what is left over.
 struct Line {
-    place: Place,
+    place: Option<Place>,
     operation: &'static str,
     calls: u64,
     time: Duration,
     flops: u64,
     bytes: u64,
+}
+
+impl Line {
+    fn empty(place: Option<Place>, operation: &'static str) -> Self {
+        Self { place, operation, calls: 0, time: Duration::ZERO, flops: 0, bytes: 0 }
+    }
+
+    fn add(&mut self, calls: u64, time: Duration, flops: u64, bytes: u64) {
+        self.calls += calls;
+        self.time += time;
+        self.flops += flops;
+        self.bytes += bytes;
+    }
+
+    /// Its cells, its time as a share of the whole.
+    fn cells(&self, whole: f64) -> [String; 8] {
+        let seconds = self.time.as_secs_f64();
+        let rate =
+            |amount: u64| if amount == 0 { String::new() } else { format!("{:.1}", amount as f64 / seconds / 1e9) };
+        [
+            self.operation.to_owned(),
+            self.place.map_or(String::new(), |place| place.phase.to_owned()),
+            self.place.map_or(String::new(), |place| place.sweep.name().to_owned()),
+            format!("{seconds:.3}"),
+            format!("{:.1}", 100.0 * seconds / whole.max(f64::MIN_POSITIVE)),
+            self.calls.to_string(),
+            rate(self.flops),
+            rate(self.bytes),
+        ]
+    }
 }
 
 impl Operations {
@@ -85,21 +115,24 @@ fn rows(profile: &Profile) -> Vec<Row> {
 fn lines(profile: &Profile) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for row in profile.rows() {
-        let (place, operation) = (row.place, row.operation);
-        let line = match lines.iter().position(|line| (line.place, line.operation) == (place, operation)) {
-            Some(known) => &mut lines[known],
-            None => {
-                lines.push(Line { place, operation, calls: 0, time: Duration::ZERO, flops: 0, bytes: 0 });
-                lines.last_mut().expect("just added")
-            }
-        };
-        line.calls += row.calls;
-        line.time += row.time;
-        line.flops += row.flops;
-        line.bytes += row.bytes;
+        let name = (Some(row.place), row.operation);
+        let known = lines.iter().position(|line| (line.place, line.operation) == name).unwrap_or_else(|| {
+            lines.push(Line::empty(name.0, name.1));
+            lines.len() - 1
+        });
+        lines[known].add(row.calls, row.time, row.flops, row.bytes);
     }
     lines.sort_by_key(|line| std::cmp::Reverse(line.time));
     lines
+}
+
+/// What each place took besides its operations.
+fn between(profile: &Profile, lines: &[Line]) -> Vec<Line> {
+    let at = |(place, time): (Place, Duration)| {
+        let inside = lines.iter().filter(|line| line.place == Some(place)).map(|line| line.time).sum();
+        Line { time: time.saturating_sub(inside), ..Line::empty(Some(place), "between operations") }
+    };
+    profile.places().map(at).collect()
 }
 
 fn table(profile: &Profile) -> Table {
@@ -107,36 +140,19 @@ fn table(profile: &Profile) -> Table {
     let title = format!("Where {whole:.2} s of the threads' time went (GFLOP/s of the plain formulas)");
     let mut table =
         Table::new(title, &["operation", "phase", "sweep", "seconds", "share, %", "calls", "GFLOP/s", "GB/s"]);
-    let mut add = |operation: &str, place: Option<Place>, time: Duration, calls: u64, flops: u64, bytes: u64| {
-        let seconds = time.as_secs_f64();
-        let rate =
-            |amount: u64| if amount == 0 { String::new() } else { format!("{:.1}", amount as f64 / seconds / 1e9) };
-        table.row([
-            operation.to_owned(),
-            place.map_or(String::new(), |place| place.phase.to_owned()),
-            place.map_or(String::new(), |place| place.sweep.name().to_owned()),
-            format!("{seconds:.3}"),
-            format!("{:.1}", 100.0 * seconds / whole.max(f64::MIN_POSITIVE)),
-            calls.to_string(),
-            rate(flops),
-            rate(bytes),
-        ]);
-    };
     let lines = lines(profile);
-    let (shown, small): (Vec<&Line>, Vec<&Line>) =
-        lines.iter().partition(|line| line.time.as_secs_f64() >= LEAST_SHARE * whole);
-    for line in shown {
-        add(line.operation, Some(line.place), line.time, line.calls, line.flops, line.bytes);
-    }
-    let total = |of: fn(&Line) -> u64| small.iter().map(|line| of(line)).sum();
-    let time = small.iter().map(|line| line.time).sum();
-    add("all other operations", None, time, total(|l| l.calls), total(|l| l.flops), total(|l| l.bytes));
-    for (place, time) in profile.places() {
-        let inside: Duration = lines.iter().filter(|line| line.place == place).map(|line| line.time).sum();
-        let outside = time.saturating_sub(inside);
-        if outside.as_secs_f64() >= LEAST_SHARE * whole {
-            add("between operations", Some(place), outside, 0, 0, 0);
+    let between = between(profile, &lines);
+    let is_large = |line: &Line| line.time.as_secs_f64() >= LEAST_SHARE * whole;
+    let mut rest = Line::empty(None, "all other operations");
+    for line in &lines {
+        if is_large(line) {
+            table.row(line.cells(whole));
+        } else {
+            rest.add(line.calls, line.time, line.flops, line.bytes);
         }
+    }
+    for line in [rest].iter().chain(between.iter().filter(|line| is_large(line))) {
+        table.row(line.cells(whole));
     }
     table
 }

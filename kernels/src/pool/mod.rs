@@ -100,7 +100,7 @@ pub fn gather_windows<T: Real>(isa: Isa, p: &Pool, index: &[u32], x: &[T], out: 
     p.check(x.len(), index.len());
     p.check_apart();
     assert_eq!(index.len(), out.len(), "gather_windows: lengths of index and out");
-    dispatch(isa, Gather { p, index, x, out, open: &mut [] });
+    dispatch(isa, Gather { p, index, x, out });
 }
 
 /// [`scatter_add`] for such winners, onto what [`Onto`] says, in one pass over `out`.

@@ -11,13 +11,12 @@ use crate::{
     simd::{Kernel, Simd},
 };
 
-/// out\[j\] = x\[index\[j\]\], 0 where it is missing; and open\[j\] = 1, 0 where it is missing, if there is room for it.
+/// out\[j\] = x\[index\[j\]\], 0 where it is missing.
 pub(super) struct Gather<'a, T> {
     pub(super) p: &'a Pool,
     pub(super) index: &'a [u32],
     pub(super) x: &'a [T],
     pub(super) out: &'a mut [T],
-    pub(super) open: &'a mut [T],
 }
 
 impl<T: Real> Kernel<T> for Gather<'_, T> {
@@ -29,14 +28,14 @@ impl<T: Real> Kernel<T> for Gather<'_, T> {
             return;
         }
         let rows = self.index.chunks_exact(row).zip(self.out.chunks_exact_mut(row));
-        let mut open = self.open.chunks_exact_mut(row);
         for (r, (index, out)) in rows.enumerate() {
-            gather_row(simd, self.p, self.p.row_start(r), index, self.x, out, open.next().unwrap_or_default());
+            gather_row(simd, self.p, self.p.row_start(r), index, self.x, out, &mut []);
         }
     }
 }
 
-/// [`Gather`] for the windows of one row, which begins at `start`.
+/// [`Gather`] for the windows of one row, which begins at `start`; and open\[j\] = 1, 0 where the index is missing, unless
+/// `open` is empty.
 #[inline(always)]
 pub(super) fn gather_row<T: Real, S: Simd<T>>(
     simd: S,
