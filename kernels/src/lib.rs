@@ -5,6 +5,7 @@
 
 mod channel;
 mod conv;
+mod entries;
 mod gemm;
 mod isa;
 pub mod limit;
@@ -16,16 +17,17 @@ mod reduce;
 mod scratch;
 mod simd;
 
-pub use channel::{channel_covariance, channel_dot, channel_mean, scale_centered, scale_channels};
-pub use conv::{Conv, conv_input_gradient, conv_output, conv_weight_gradient};
-pub use gemm::{Layout, Strided, gemm, gemm_parallel, gemm_strided};
-pub use isa::Isa;
-pub use map::{Map, add_scaled, axpy, map, mul, scale};
-pub use memory::Aligned;
-pub use pool::{
-    MISSING, Onto, Pool, gather, gather_windows, pool_winners, relu_pool_winners, scatter_add, scatter_windows,
+pub use conv::Conv;
+pub use entries::{
+    add_scaled, axpy, channel_covariance, channel_dot, channel_mean, conv_input_gradient, conv_output,
+    conv_weight_gradient, dot, gather, gather_windows, gemm, gemm_parallel, gemm_strided, map, mul, pool_winners,
+    relu_pool_winners, repeat, scale, scale_centered, scale_channels, scatter_add, scatter_windows, sum, sum_axis,
 };
-pub use reduce::{dot, repeat, sum, sum_axis};
+pub use gemm::{Layout, Strided};
+pub use isa::Isa;
+pub use map::Map;
+pub use memory::Aligned;
+pub use pool::{MISSING, Onto, Pool};
 pub use simd::Real;
 
 /// What a kernel does with its results.

@@ -19,14 +19,12 @@ pub(crate) const GROUP: usize = 64;
 /// Rows up to this length do not fill registers of their own.
 const SHORT: usize = 16;
 
-/// Σ x\[i\].
-pub fn sum<T: Real>(isa: Isa, x: &[T]) -> T {
+pub(crate) fn sum<T: Real>(isa: Isa, x: &[T]) -> T {
     dispatch(isa, Sum::<T, false> { x, y: x })
 }
 
-/// Σ x\[i\] · y\[i\].
 #[track_caller]
-pub fn dot<T: Real>(isa: Isa, x: &[T], y: &[T]) -> T {
+pub(crate) fn dot<T: Real>(isa: Isa, x: &[T], y: &[T]) -> T {
     assert_eq!(x.len(), y.len(), "dot: lengths of x and y");
     if x.len() <= SHORT {
         return x.iter().zip(y).fold(T::ZERO, |sum, (&x, &y)| sum + x * y);
@@ -34,9 +32,8 @@ pub fn dot<T: Real>(isa: Isa, x: &[T], y: &[T]) -> T {
     dispatch(isa, Sum::<T, true> { x, y })
 }
 
-/// out\[o, i\] = Σ_t x\[o, t, i\], with o in 0..outer, t in 0..times, i in 0..inner.
 #[track_caller]
-pub fn sum_axis<T: Real>(isa: Isa, outer: usize, times: usize, inner: usize, x: &[T], out: &mut [T]) {
+pub(crate) fn sum_axis<T: Real>(isa: Isa, outer: usize, times: usize, inner: usize, x: &[T], out: &mut [T]) {
     assert_eq!((x.len(), out.len()), (outer * times * inner, outer * inner), "sum_axis: lengths of x and out");
     if times == 0 {
         return out.fill(T::ZERO);
@@ -47,9 +44,16 @@ pub fn sum_axis<T: Real>(isa: Isa, outer: usize, times: usize, inner: usize, x: 
     dispatch(isa, SumAxis { times, inner, x, out });
 }
 
-/// out\[o, t, i\] = x\[o, i\] ([`Store::Set`]) or += ([`Store::Add`]): the transpose of [`sum_axis`].
 #[track_caller]
-pub fn repeat<T: Real>(isa: Isa, outer: usize, times: usize, inner: usize, x: &[T], store: Store, out: &mut [T]) {
+pub(crate) fn repeat<T: Real>(
+    isa: Isa,
+    outer: usize,
+    times: usize,
+    inner: usize,
+    x: &[T],
+    store: Store,
+    out: &mut [T],
+) {
     assert_eq!((x.len(), out.len()), (outer * inner, outer * times * inner), "repeat: lengths of x and out");
     if out.is_empty() {
         return;

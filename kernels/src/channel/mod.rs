@@ -21,24 +21,21 @@ fn check(name: &str, channels: usize, full: &[usize], per_channel: usize) {
     );
 }
 
-/// out\[c\] = 1/rows · Σ_rows a\[row, c\].
 #[track_caller]
-pub fn channel_mean<T: Real>(isa: Isa, a: &[T], out: &mut [T]) {
+pub(crate) fn channel_mean<T: Real>(isa: Isa, a: &[T], out: &mut [T]) {
     check("channel_mean", out.len(), &[a.len()], out.len());
     let rows = a.len() / out.len().max(1);
     dispatch(isa, ColumnSums::<T, false> { a, b: a, scale: 1.0 / rows as f64, out });
 }
 
-/// out\[c\] = Σ_rows a\[row, c\] · b\[row, c\].
 #[track_caller]
-pub fn channel_dot<T: Real>(isa: Isa, a: &[T], b: &[T], out: &mut [T]) {
+pub(crate) fn channel_dot<T: Real>(isa: Isa, a: &[T], b: &[T], out: &mut [T]) {
     check("channel_dot", out.len(), &[a.len(), b.len()], out.len());
     dispatch(isa, ColumnSums::<T, true> { a, b, scale: 1.0, out });
 }
 
-/// out\[row, c\] = a\[row, c\] · k\[c\], set or added.
 #[track_caller]
-pub fn scale_channels<T: Real>(isa: Isa, a: &[T], k: &[T], store: Store, out: &mut [T]) {
+pub(crate) fn scale_channels<T: Real>(isa: Isa, a: &[T], k: &[T], store: Store, out: &mut [T]) {
     check("scale_channels", k.len(), &[a.len(), out.len()], k.len());
     match store {
         Store::Set => dispatch(isa, Scale::<T, false, false> { a, k, out }),
@@ -46,9 +43,8 @@ pub fn scale_channels<T: Real>(isa: Isa, a: &[T], k: &[T], store: Store, out: &m
     }
 }
 
-/// out\[c\] = 1/rows · Σ_rows (a − ā)(b − b̄), without cancellation when the means are large.
 #[track_caller]
-pub fn channel_covariance<T: Real>(isa: Isa, a: &[T], b: &[T], out: &mut [T]) {
+pub(crate) fn channel_covariance<T: Real>(isa: Isa, a: &[T], b: &[T], out: &mut [T]) {
     check("channel_covariance", out.len(), &[a.len(), b.len()], out.len());
     if core::ptr::eq(a, b) {
         dispatch(isa, Covariance::<T, true> { a, b, out });
@@ -57,9 +53,8 @@ pub fn channel_covariance<T: Real>(isa: Isa, a: &[T], b: &[T], out: &mut [T]) {
     }
 }
 
-/// out\[row, c\] = k\[c\] · (a\[row, c\] − ā\[c\]) / rows, set or added.
 #[track_caller]
-pub fn scale_centered<T: Real>(isa: Isa, a: &[T], k: &[T], store: Store, out: &mut [T]) {
+pub(crate) fn scale_centered<T: Real>(isa: Isa, a: &[T], k: &[T], store: Store, out: &mut [T]) {
     check("scale_centered", k.len(), &[a.len(), out.len()], k.len());
     match store {
         Store::Set => dispatch(isa, Scale::<T, true, false> { a, k, out }),

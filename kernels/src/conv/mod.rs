@@ -83,16 +83,14 @@ impl Conv {
     }
 }
 
-/// y = x ∗ w. Panics if a slice's length is not that of its tensor.
 #[track_caller]
-pub fn conv_output<T: Real>(isa: Isa, g: &Conv, x: &[T], w: &[T], y: &mut [T]) {
+pub(crate) fn conv_output<T: Real>(isa: Isa, g: &Conv, x: &[T], w: &[T], y: &mut [T]) {
     g.check(x.len(), w.len(), y.len());
     Windows::of_input(g).product(isa, x, w, y);
 }
 
-/// dx = ∂⟨dy, x ∗ w⟩/∂x. Panics if a slice's length is not that of its tensor.
 #[track_caller]
-pub fn conv_input_gradient<T: Real>(isa: Isa, g: &Conv, w: &[T], dy: &[T], dx: &mut [T]) {
+pub(crate) fn conv_input_gradient<T: Real>(isa: Isa, g: &Conv, w: &[T], dy: &[T], dx: &mut [T]) {
     g.check(dx.len(), w.len(), dy.len());
     // Pixel j of dy met pixel i = j·stride + tap − padding of x, and the turned tap is kernel − 1 − tap: seen from i, the
     // window of dy begins so many (spread) pixels before i.
@@ -135,9 +133,8 @@ fn spread_input_gradient<T: Real>(isa: Isa, g: &Conv, before: [isize; 2], turned
     });
 }
 
-/// dw = ∂⟨dy, x ∗ w⟩/∂w. Panics if a slice's length is not that of its tensor.
 #[track_caller]
-pub fn conv_weight_gradient<T: Real>(isa: Isa, g: &Conv, x: &[T], dy: &[T], dw: &mut [T]) {
+pub(crate) fn conv_weight_gradient<T: Real>(isa: Isa, g: &Conv, x: &[T], dy: &[T], dw: &mut [T]) {
     g.check(x.len(), dw.len(), dy.len());
     let windows = Windows::of_input(g);
     match winograd::Scheme::of::<T>(isa, &windows) {

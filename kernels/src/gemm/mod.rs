@@ -8,7 +8,7 @@ mod vector;
 use self::plan::Plan;
 use crate::{Isa, Real, scratch::with_scratch};
 
-pub use self::parallel::gemm_parallel;
+pub(crate) use self::parallel::gemm_parallel;
 pub(crate) use self::vector::sum_short_rows;
 
 /// Which operands of a row-major product are stored transposed. The three are the three slots of the
@@ -24,7 +24,8 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// A\[m, k\] and B\[k, n\] as views of what is stored, for [`gemm_strided`] and [`gemm_parallel`].
+    /// A\[m, k\] and B\[k, n\] as views of what is stored, for [`gemm_strided`](crate::gemm_strided) and
+    /// [`gemm_parallel`](crate::gemm_parallel).
     pub fn views<'a, T>(self, [m, n, k]: [usize; 3], a: &'a [T], b: &'a [T]) -> [Strided<'a, T>; 2] {
         let plain = |data, row| Strided { data, row, column: 1 };
         [
@@ -73,23 +74,15 @@ impl<'a, T> Strided<'a, T> {
     }
 }
 
-/// C = op(A) op(B), row-major. Panics if a slice's length is not that of its matrix.
-///
-/// Every element is the sum over equal blocks of about 256 products (up to 383), both in the order of k.
 #[track_caller]
-pub fn gemm<T: Real>(isa: Isa, layout: Layout, m: usize, n: usize, k: usize, a: &[T], b: &[T], c: &mut [T]) {
+pub(crate) fn gemm<T: Real>(isa: Isa, layout: Layout, m: usize, n: usize, k: usize, a: &[T], b: &[T], c: &mut [T]) {
     assert_eq!((a.len(), b.len(), c.len()), (m * k, k * n, m * n), "gemm {layout:?} {m}x{n}x{k}: lengths of a, b, c");
     let [a, b] = layout.views([m, n, k], a, b);
     gemm_strided(isa, [m, n, k], a, b, c, n);
 }
 
-/// C\[m, n\] = A\[m, k\] B\[k, n\] for `size` = \[m, n, k\], where A and B are any views of slices (transposed, every second
-/// column, a block of a larger matrix) and the rows of C are `c_row` elements apart; what is between them is left
-/// alone. Panics if a matrix does not lie in its slice or rows of C overlap.
-///
-/// Every element has the bits that [`gemm`] gives it.
 #[track_caller]
-pub fn gemm_strided<T: Real>(
+pub(crate) fn gemm_strided<T: Real>(
     isa: Isa,
     size: [usize; 3],
     a: Strided<'_, T>,

@@ -10,10 +10,8 @@ const WORTH_A_THREAD: usize = 1 << 20;
 /// Rows or columns of a band are a multiple of this: whole vectors and nearly whole register tiles.
 const BAND: usize = 16;
 
-/// [`gemm_strided`] by the threads of the current rayon pool, to the same bits for any number of them: C is cut into
-/// bands of rows or of columns, and an element does not depend on where the cuts are.
 #[track_caller]
-pub fn gemm_parallel<T: Real>(
+pub(crate) fn gemm_parallel<T: Real>(
     isa: Isa,
     size: [usize; 3],
     a: Strided<'_, T>,

@@ -7,23 +7,20 @@ use crate::{
     simd::{Kernel, Simd, dispatch},
 };
 
-/// out\[i\] = a\[i\] + s · b\[i\].
 #[track_caller]
-pub fn add_scaled<T: Real>(isa: Isa, a: &[T], s: T, b: &[T], out: &mut [T]) {
+pub(crate) fn add_scaled<T: Real>(isa: Isa, a: &[T], s: T, b: &[T], out: &mut [T]) {
     assert_eq!((a.len(), b.len()), (out.len(), out.len()), "add_scaled: lengths of a and b against out");
     dispatch(isa, AddScaled { a, s, b, out });
 }
 
-/// y\[i\] += s · x\[i\].
 #[track_caller]
-pub fn axpy<T: Real>(isa: Isa, s: T, x: &[T], y: &mut [T]) {
+pub(crate) fn axpy<T: Real>(isa: Isa, s: T, x: &[T], y: &mut [T]) {
     assert_eq!(x.len(), y.len(), "axpy: lengths of x and y");
     dispatch(isa, Axpy { s, x, y });
 }
 
-/// out\[i\] = a\[i\] · b\[i\] ([`Store::Set`]) or += ([`Store::Add`], the product rounded before it is added).
 #[track_caller]
-pub fn mul<T: Real>(isa: Isa, a: &[T], b: &[T], store: Store, out: &mut [T]) {
+pub(crate) fn mul<T: Real>(isa: Isa, a: &[T], b: &[T], store: Store, out: &mut [T]) {
     assert_eq!((a.len(), b.len()), (out.len(), out.len()), "mul: lengths of a and b against out");
     match store {
         Store::Set => dispatch(isa, Mul::<T, false> { a, b, out }),
@@ -31,9 +28,8 @@ pub fn mul<T: Real>(isa: Isa, a: &[T], b: &[T], store: Store, out: &mut [T]) {
     }
 }
 
-/// out\[i\] = s · x\[i\].
 #[track_caller]
-pub fn scale<T: Real>(isa: Isa, s: T, x: &[T], out: &mut [T]) {
+pub(crate) fn scale<T: Real>(isa: Isa, s: T, x: &[T], out: &mut [T]) {
     assert_eq!(x.len(), out.len(), "scale: lengths of x and out");
     run(isa, Times(s), x, out);
 }

@@ -16,7 +16,7 @@ use crate::{
     simd::{Kernel, Simd, dispatch},
 };
 
-pub use elementwise::{add_scaled, axpy, mul, scale};
+pub(crate) use elementwise::{add_scaled, axpy, mul, scale};
 
 /// A function of one number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -39,9 +39,8 @@ pub enum Map {
     Recip,
 }
 
-/// out\[i\] = map(x\[i\]).
 #[track_caller]
-pub fn map<T: Real>(isa: Isa, map: Map, x: &[T], out: &mut [T]) {
+pub(crate) fn map<T: Real>(isa: Isa, map: Map, x: &[T], out: &mut [T]) {
     assert_eq!(x.len(), out.len(), "map {map:?}: lengths of x and out");
     match map {
         Map::Exp => run(isa, exp::Exp, x, out),

@@ -64,19 +64,15 @@ impl Pool {
     }
 }
 
-/// The flat index of the largest element of every window. The first of equals wins; a NaN wins over numbers.
 #[track_caller]
-pub fn pool_winners<T: Real>(isa: Isa, p: &Pool, x: &[T], winners: &mut [u32]) {
+pub(crate) fn pool_winners<T: Real>(isa: Isa, p: &Pool, x: &[T], winners: &mut [u32]) {
     p.check(x.len(), winners.len());
     let affine = Affine { center: &[], slope: &[], shift: &[] };
     dispatch(isa, Winners::<T, false> { p, x, affine, winners, picked: &mut [], open: &mut [] });
 }
 
-/// [`pool_winners`] of z = slope · (x − center) + shift (each per channel), [`MISSING`] where z ≤ 0: normalisation, ReLU
-/// and max-pool chosen in one pass over x. `picked` gets the x of the winners and `open` a 1 for each, both 0 where
-/// there is none. Windows must not overlap: the stride is that of the window.
 #[track_caller]
-pub fn relu_pool_winners<T: Real>(
+pub(crate) fn relu_pool_winners<T: Real>(
     isa: Isa,
     p: &Pool,
     x: &[T],
@@ -94,18 +90,16 @@ pub fn relu_pool_winners<T: Real>(
     dispatch(isa, Winners::<T, true> { p, x, affine: Affine { center, slope, shift }, winners, picked, open });
 }
 
-/// [`gather`] for winners of windows that do not overlap: each index lies in its own window or is missing.
 #[track_caller]
-pub fn gather_windows<T: Real>(isa: Isa, p: &Pool, index: &[u32], x: &[T], out: &mut [T]) {
+pub(crate) fn gather_windows<T: Real>(isa: Isa, p: &Pool, index: &[u32], x: &[T], out: &mut [T]) {
     p.check(x.len(), index.len());
     p.check_apart();
     assert_eq!(index.len(), out.len(), "gather_windows: lengths of index and out");
     dispatch(isa, Gather { p, index, x, out });
 }
 
-/// [`scatter_add`] for such winners, onto what [`Onto`] says, in one pass over `out`.
 #[track_caller]
-pub fn scatter_windows<T: Real>(isa: Isa, p: &Pool, index: &[u32], g: &[T], onto: Onto<'_, T>, out: &mut [T]) {
+pub(crate) fn scatter_windows<T: Real>(isa: Isa, p: &Pool, index: &[u32], g: &[T], onto: Onto<'_, T>, out: &mut [T]) {
     p.check(out.len(), index.len());
     p.check_apart();
     assert_eq!(index.len(), g.len(), "scatter_windows: lengths of index and g");
@@ -116,9 +110,8 @@ pub fn scatter_windows<T: Real>(isa: Isa, p: &Pool, index: &[u32], g: &[T], onto
     dispatch(isa, Scatter { p, index, g, onto, out });
 }
 
-/// out\[j\] = x\[index\[j\]\], zero where the index is [`MISSING`]. Panics on an index outside x.
 #[track_caller]
-pub fn gather<T: Real>(index: &[u32], x: &[T], out: &mut [T]) {
+pub(crate) fn gather<T: Real>(index: &[u32], x: &[T], out: &mut [T]) {
     assert_eq!(index.len(), out.len(), "gather: lengths of index and out");
     // About half of the winners behind a ReLU are missing, in no order that a processor could guess. So
     // there is no branch on them: a missing one points into a few zeros. Indices outside are counted.
@@ -135,9 +128,8 @@ pub fn gather<T: Real>(index: &[u32], x: &[T], out: &mut [T]) {
     assert_eq!(outside, 0, "gather: indices outside x, which has {} elements", x.len());
 }
 
-/// out\[index\[j\]\] += x\[j\], nothing where the index is [`MISSING`]. Panics on an index outside out.
 #[track_caller]
-pub fn scatter_add<T: Real>(index: &[u32], x: &[T], out: &mut [T]) {
+pub(crate) fn scatter_add<T: Real>(index: &[u32], x: &[T], out: &mut [T]) {
     assert_eq!(index.len(), x.len(), "scatter_add: lengths of index and x");
     let len = out.len();
     // As in `gather`; what belongs nowhere is added to a small sink, several places wide, so that one

@@ -11,7 +11,7 @@ pub(crate) mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use crate::{Isa, isa::Path};
+use crate::{Isa, entries::Compiled, isa::Path};
 
 pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
@@ -32,6 +32,7 @@ pub trait Real:
     + core::ops::Div<Output = Self>
     + core::ops::Neg<Output = Self>
     + core::ops::AddAssign
+    + Compiled<Self>
     + 'static
 {
     /// Additive identity.
