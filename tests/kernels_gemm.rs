@@ -4,7 +4,7 @@
 mod bound;
 
 use bound::{Guarded, assert_within, gamma, random};
-use maml_kernels::{Isa, Layout, Real, Strided, gemm, gemm_parallel, gemm_strided, naive};
+use maml_kernels::{Isa, Layout, Real, Strided, gemm, gemm_batch, gemm_parallel, gemm_strided, naive};
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 
 const LAYOUTS: [Layout; 3] = [Layout::NN, Layout::NT, Layout::TN];
@@ -242,6 +242,33 @@ fn a_vector_has_the_bits_of_a_column() {
             }
         }
     }
+}
+
+/// Several problems at once have the bits that each has alone.
+fn batches<T: Real>(seed: u64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    for round in 0..400 {
+        let count = round % 11;
+        let [m, n, k] = [(); 3].map(|()| size(&mut rng, if round % 3 == 0 { 700.0 } else { 40.0 }));
+        let (m, n) = [(m, 1), (1, n), (m, n.min(7))][round % 3];
+        let (a, b) = (random::<T>(&mut rng, count * m * k), random::<T>(&mut rng, count * k * n));
+        for (isa, layout) in Isa::available().into_iter().flat_map(|isa| LAYOUTS.map(|layout| (isa, layout))) {
+            let mut all = Guarded::<T>::new(count * m * n);
+            gemm_batch(isa, layout, count, m, n, k, &a, &b, all.slice());
+            let what = || format!("{isa} {layout:?} {m}x{n}x{k}, {count} of them");
+            let all = all.checked(what);
+            for i in 0..count {
+                let (a, b) = (&a[i * m * k..][..m * k], &b[i * k * n..][..k * n]);
+                assert!(all[i * m * n..][..m * n] == run(isa, layout, (m, n, k), a, b), "{}: number {i}", what());
+            }
+        }
+    }
+}
+
+#[test]
+fn problems_of_a_batch_have_the_bits_that_each_has_alone() {
+    batches::<f32>(8);
+    batches::<f64>(9);
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl<V: Value> Dual<V> {
                 let left = dx[0].map(|dx| V::apply(op.clone(), &[dx, x[1]]));
                 sum(left, dx[1].map(|dx| V::apply(op.clone(), &[x[0], dx])))
             }
-            Op::Pointwise(map) => dx[0].map(|dx| dx.mul(&slope(*map, x[0], &primal))),
+            Op::Pointwise(map) => dx[0].map(|dx| dx.mul(&slope(*map, x[0], &primal, None))),
         };
         Self { primal, tangent }
     }

@@ -1,7 +1,7 @@
 //! `Tensor` as an interpreter: every operation is one kernel.
 
 use maml_kernels as kernels;
-use maml_kernels::{Conv, Isa, Layout, Onto, Real, Store};
+use maml_kernels::{Conv, Isa, Layout, Map, Onto, Real, Store};
 
 use crate::{
     Shape, Tensor, Value,
@@ -85,6 +85,25 @@ impl<T: Real> Tensor<T> {
     }
 }
 
+/// φ(x) and φ′(x) of maps of which both together cost little more than one.
+pub(crate) fn map_with_slope<T: Real>(map: Map, x: &Tensor<T>) -> Option<[Tensor<T>; 2]> {
+    let Map::Softplus = map else { return None };
+    let (shape, isa) = (x.shape(), Isa::current());
+    let work = || Work::of(&Op::Pointwise(map), &[shape, shape], shape, size_of::<T>());
+    let mut slope = None;
+    let y = profile::operation(
+        || "softplus with its slope",
+        shape,
+        work,
+        || {
+            Tensor::written(shape, |y| {
+                slope = Some(Tensor::written(shape, |slope| kernels::softplus_with_slope(isa, x.as_slice(), y, slope)));
+            })
+        },
+    );
+    Some([y, slope.expect("written with y")])
+}
+
 /// The cotangent of what goes into normalisation, ReLU and pooling: the winners' own part, that of the mean and that of
 /// the variance, in this order from the last, are summed in one pass over memory.
 fn normalisation_cotangent<T: Real>(terms: &[Term<Tensor<T>>]) -> Option<Tensor<T>> {
@@ -160,31 +179,14 @@ fn evaluate<T: Real>(op: &Op, args: &[&Tensor<T>], store: Store, out: &mut [T]) 
             let y = second();
             match (form, open) {
                 (Form::Product, _) => kernels::mul(isa, x, y, store, out),
-                (Form::Inner(_), Slot::C) => {
-                    let row = x.len() / out.len();
-                    for (r, out) in out.iter_mut().enumerate() {
-                        *out = kernels::dot(isa, &x[r * row..][..row], &y[r * row..][..row]);
-                    }
-                }
-                (Form::Inner(_), _) => {
-                    let row = out.len() / y.len();
-                    for (r, c) in y.iter().enumerate() {
-                        let (x, out) = (&x[r * row..][..row], &mut out[r * row..][..row]);
-                        match store {
-                            Store::Set => kernels::scale(isa, *c, x, out),
-                            Store::Add => kernels::axpy(isa, *c, x, out),
-                        }
-                    }
-                }
+                (Form::Inner(_), Slot::C) => kernels::dot_rows(isa, x, y, out),
+                (Form::Inner(_), _) => kernels::scale_rows(isa, x, y, store, out),
                 (Form::Matmul, open) => {
                     let Product { layout, count, size: [m, n, k] } =
                         Product::of(*open, args[0].shape(), args[1].shape());
                     // dA = C Bᵀ: the arguments come in slot order, (B, C).
                     let (a, b) = if layout == Layout::NT { (y, x) } else { (x, y) };
-                    for i in 0..count {
-                        let (a, b) = (&a[i * m * k..][..m * k], &b[i * k * n..][..k * n]);
-                        kernels::gemm(isa, layout, m, n, k, a, b, &mut out[i * m * n..][..m * n]);
-                    }
+                    kernels::gemm_batch(isa, layout, count, m, n, k, a, b, out);
                 }
                 (Form::Conv(g), Slot::C) => kernels::conv_output(isa, g, x, y, out),
                 (Form::Conv(g), Slot::A) => kernels::conv_input_gradient(isa, g, x, y, out),

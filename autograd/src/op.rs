@@ -30,6 +30,11 @@ pub enum Op {
 }
 
 impl Op {
+    /// Whether its rule multiplies its cotangent element by element.
+    pub(crate) fn multiplies(&self) -> bool {
+        matches!(self, Op::Pointwise(_) | Op::Bilinear(Bilinear { form: Form::Product, .. }))
+    }
+
     /// What a report calls it.
     pub fn name(&self) -> &'static str {
         match self {
@@ -45,6 +50,7 @@ impl Op {
             Op::Pointwise(Map::Log) => "logarithm",
             Op::Pointwise(Map::Tanh) => "tanh",
             Op::Pointwise(Map::Sigmoid) => "sigmoid",
+            Op::Pointwise(Map::SigmoidSlope) => "slope of a sigmoid",
             Op::Pointwise(Map::Softplus) => "softplus",
             Op::Pointwise(Map::Sqrt) => "square root",
             Op::Pointwise(Map::Rsqrt) => "reciprocal square root",
@@ -158,14 +164,18 @@ impl Bilinear {
     }
 }
 
-/// φ′(x), given x and y = φ(x).
-pub fn slope<V: Value>(map: Map, x: &V, y: &V) -> V {
+/// φ′(x), given x and y = φ(x). Its numbers may have been found with those of y.
+pub fn slope<V: Value>(map: Map, x: &V, y: &V, found: Option<Tensor<V::Real>>) -> V {
     match map {
         Map::Exp => y.clone(),
         Map::Log => x.recip(),
         Map::Tanh => one_like(y).sub(&y.mul(y)),
-        Map::Sigmoid => y.sub(&y.mul(y)),
-        Map::Softplus => x.sigmoid(),
+        Map::Sigmoid => V::apply(Op::Pointwise(Map::SigmoidSlope), &[y]),
+        Map::SigmoidSlope => one_like(x).add_scaled(-2.0, x),
+        Map::Softplus => match found {
+            Some(numbers) => V::known(Op::Pointwise(Map::Sigmoid), &[x], numbers),
+            None => x.sigmoid(),
+        },
         Map::Sqrt => y.recip().scale(0.5),
         Map::Rsqrt => y.mul(y).mul(y).scale(-0.5),
         Map::Recip => y.mul(y).scale(-1.0),
@@ -228,6 +238,47 @@ impl<V: Value> Term<V> {
     }
 }
 
+/// The cotangent of a value.
+pub(crate) enum Cotangent<V> {
+    /// All of it.
+    Whole(V),
+    /// A term that copies one number along each row, not yet evaluated: to multiply by it, it need not be written out.
+    Rows(Term<V>),
+}
+
+impl<V: Value> Cotangent<V> {
+    /// The total of these terms, the one way or the other.
+    pub(crate) fn of(first: Term<V>, others: Vec<Term<V>>) -> Self {
+        match &first.op {
+            Op::Linear(Linear::Repeat(block, _)) if block.inner == 1 && others.is_empty() => Self::Rows(first),
+            _ => Self::Whole(V::total(first, others)),
+        }
+    }
+
+    pub(crate) fn whole(&self) -> V {
+        match self {
+            Self::Whole(g) => g.clone(),
+            Self::Rows(term) => term.evaluate(),
+        }
+    }
+
+    /// g · x, element by element.
+    fn times(&self, x: V) -> Term<V> {
+        match self {
+            Self::Whole(g) => {
+                let product = Bilinear { form: Form::Product, open: Slot::C };
+                Term::binary(Op::Bilinear(product), [g.clone(), x])
+            }
+            Self::Rows(term) => {
+                let rows = term.args[0].shape().len();
+                let factors = term.args[0].reshape(if rows == 1 { Shape::scalar() } else { [rows].into() });
+                let scaling = Bilinear { form: Form::Inner(rows), open: Slot::A };
+                Term::binary(Op::Bilinear(scaling), [x, factors])
+            }
+        }
+    }
+}
+
 /// What the reverse sweep knows of a recorded operation. What the rule of the operation does not ask for is not there.
 pub(crate) struct Call<'a, V> {
     pub op: &'a Op,
@@ -251,27 +302,24 @@ impl<V: Value> Call<'_, V> {
     }
 
     /// The contribution of this call to the cotangent of its argument `j`, if `g` is the cotangent of its output.
-    pub(crate) fn cotangent(&self, j: usize, g: &V) -> Term<V> {
+    pub(crate) fn cotangent(&self, j: usize, g: &Cotangent<V>) -> Term<V> {
         let value = |j: usize| self.args[j].clone().expect("the tape keeps what the rule of an operation asks for");
         match self.op {
-            Op::Add(s) => Term::unary(Op::Linear(Linear::Scale(if j == 0 { 1.0 } else { *s })), g.clone()),
-            Op::Linear(linear) => Term::unary(Op::Linear(linear.transpose(self.shapes[j])), g.clone()),
+            Op::Add(s) => Term::unary(Op::Linear(Linear::Scale(if j == 0 { 1.0 } else { *s })), g.whole()),
+            Op::Linear(linear) => Term::unary(Op::Linear(linear.transpose(self.shapes[j])), g.whole()),
             Op::Bilinear(Bilinear { form, .. }) if self.is_square() => {
                 let partial = Op::Bilinear(Bilinear { form: *form, open: Slot::A });
-                Term::binary(partial, [value(1), g.scale(2.0)])
+                Term::binary(partial, [value(1), g.whole().scale(2.0)])
             }
+            Op::Bilinear(Bilinear { form: Form::Product, .. }) => g.times(value(1 - j)),
             Op::Bilinear(Bilinear { form, open }) => {
                 let slots = open.others();
                 let (slot, other) = (slots[j], slots[1 - j]);
                 let partial = Op::Bilinear(Bilinear { form: *form, open: slot });
-                let args = slot.others().map(|s| if s == other { value(1 - j) } else { g.clone() });
+                let args = slot.others().map(|s| if s == other { value(1 - j) } else { g.whole() });
                 Term::binary(partial, args)
             }
-            Op::Pointwise(_) => {
-                let slope = self.slope.clone().expect("the sweep finds the slope of a map");
-                let product = Bilinear { form: Form::Product, open: Slot::C };
-                Term::binary(Op::Bilinear(product), [g.clone(), slope])
-            }
+            Op::Pointwise(_) => g.times(self.slope.clone().expect("the sweep finds the slope of a map")),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use maml_kernels::Real;
 
 use crate::{
-    Shape, Tensor, Value,
-    op::{Args, Bilinear, Call, Linear, Op, Term, slope},
+    Shape, Tensor, Value, eval,
+    op::{Args, Bilinear, Call, Cotangent, Linear, Op, Term, slope},
     profile,
 };
 
@@ -24,6 +24,8 @@ struct Node<T: Real> {
     made: Option<(Op, Args<Arg<T>>)>,
     /// The value of a map, whose slope is written with it.
     output: Option<Tensor<T>>,
+    /// The numbers of that slope, if they were found with the value.
+    found: Option<Tensor<T>>,
     /// The slope of a map, once a recorded sweep has found it.
     slope: Option<Recorded<T>>,
 }
@@ -65,7 +67,7 @@ impl<T: Real> Tape<T> {
 
     /// A new independent variable with this value.
     pub fn variable(&self, value: &Tensor<T>) -> Var<'_, T> {
-        let id = self.push(Node { made: None, output: None, slope: None });
+        let id = self.push(Node { made: None, output: None, found: None, slope: None });
         Var { tensor: value.clone(), node: Some((self, id)) }
     }
 
@@ -163,9 +165,13 @@ impl<T: Real> Tape<T> {
         let mut found: Vec<Option<V>> = vec![None; targets.len()];
         for id in (0..end).rev().filter(|id| on_path[*id]) {
             let Terms { first: Some(first), others } = std::mem::take(&mut terms[id]) else { continue };
-            let cotangent = V::total(first, others);
+            let cotangent = if self.multiplies(id) {
+                Cotangent::of(first, others)
+            } else {
+                Cotangent::Whole(V::total(first, others))
+            };
             for (found, _) in found.iter_mut().zip(targets).filter(|(_, target)| **target == Some(id)) {
-                *found = Some(cotangent.clone());
+                *found = Some(cotangent.whole());
             }
             self.pull_back(id, &cotangent, values, |arg, term| {
                 if on_path[arg] {
@@ -174,6 +180,11 @@ impl<T: Real> Tape<T> {
             });
         }
         found
+    }
+
+    /// Whether a node was made by an operation that multiplies its cotangent.
+    fn multiplies(&self, id: NodeId) -> bool {
+        self.nodes.borrow()[id].made.as_ref().is_some_and(|(op, _)| op.multiplies())
     }
 
     fn depends_on(&self, targets: &[Option<NodeId>], end: NodeId) -> Vec<bool> {
@@ -193,19 +204,22 @@ impl<T: Real> Tape<T> {
     fn pull_back<V: Value<Real = T>>(
         &self,
         id: NodeId,
-        cotangent: &V,
+        cotangent: &Cotangent<V>,
         values: &Values<'_, T, V>,
         mut give: impl FnMut(NodeId, &dyn Fn() -> Term<V>),
     ) {
         // A copy: a recorded sweep writes to the tape.
-        let Node { made: Some((op, args)), output, slope: known } = self.nodes.borrow()[id].clone() else { return };
+        let Node { made: Some((op, args)), output, found, slope: known } = self.nodes.borrow()[id].clone() else {
+            return;
+        };
         let lift = |value: Tensor<T>, id| (values.lift)(Recorded { value, id });
         let lifted = args.map(|arg| arg.value.clone().map(|value| lift(value, arg.id)));
         let slope = match (&op, known) {
             (Op::Pointwise(_), Some(known)) => Some((values.lift)(known)),
             (Op::Pointwise(map), None) => {
                 let output = lift(output.expect("the tape keeps the output of a map"), Some(id));
-                let slope = slope(*map, lifted[0].as_ref().expect("the tape keeps the argument of a map"), &output);
+                let argument = lifted[0].as_ref().expect("the tape keeps the argument of a map");
+                let slope = slope(*map, argument, &output, found);
                 self.nodes.borrow_mut()[id].slope = (values.lower)(&slope);
                 Some(slope)
             }
@@ -268,7 +282,7 @@ impl<T: Real> Node<T> {
             _ => unreachable!("an operation has one argument or two"),
         };
         let output = matches!(op, Op::Pointwise(_)).then(|| output.clone());
-        Self { made: Some((op, args)), output, slope: None }
+        Self { made: Some((op, args)), output, found: None, slope: None }
     }
 }
 
@@ -300,6 +314,12 @@ impl<T: Real> Value for Var<'_, T> {
     fn apply(op: Op, args: &[&Self]) -> Self {
         if matches!(op, Op::Linear(Linear::Scale(1.0))) {
             return args[0].clone();
+        }
+        if let (Op::Pointwise(map), [Self { tensor: x, node: Some((tape, _)) }]) = (&op, args)
+            && let Some([y, slope]) = eval::map_with_slope(*map, x)
+        {
+            let id = tape.push(Node { found: Some(slope), ..Node::new(op, args, &y) });
+            return Self { tensor: y, node: Some((*tape, id)) };
         }
         let tensor = match args {
             [x] => Tensor::apply(op.clone(), &[&x.tensor]),

@@ -59,6 +59,8 @@ entries! {
         ///
         /// Every element is the sum over equal blocks of about 256 products (up to 383), both in the order of k.
         fn gemm(isa: Isa, layout: Layout, m: usize, n: usize, k: usize, a: &[T], b: &[T], c: &mut [T]);
+        /// [`gemm`] for `count` problems whose matrices lie one behind the other, to the same bits.
+        fn gemm_batch(isa: Isa, layout: Layout, count: usize, m: usize, n: usize, k: usize, a: &[T], b: &[T], c: &mut [T]);
         /// C\[m, n\] = A\[m, k\] B\[k, n\] for `size` = \[m, n, k\], where A and B are any views of slices (transposed,
         /// every second column, a block of a larger matrix) and the rows of C are `c_row` elements apart; what is between
         /// them is left alone. Panics if a matrix does not lie in its slice or rows of C overlap.
@@ -88,6 +90,9 @@ entries! {
         fn scale(isa: Isa, s: T, x: &[T], out: &mut [T]);
         /// out\[i\] = map(x\[i\]).
         fn map(isa: Isa, map: Map, x: &[T], out: &mut [T]);
+        /// y\[i\] = ln(1 + eˣ) and slope\[i\] = 1 / (1 + e⁻ˣ), which share the exponential: the bits of [`Map::Softplus`] and
+        /// [`Map::Sigmoid`].
+        fn softplus_with_slope(isa: Isa, x: &[T], y: &mut [T], slope: &mut [T]);
     }
     reduce {
         /// Σ x\[i\].
@@ -98,6 +103,13 @@ entries! {
         fn sum_axis(isa: Isa, outer: usize, times: usize, inner: usize, x: &[T], out: &mut [T]);
         /// out\[o, t, i\] = x\[o, i\] ([`Store::Set`]) or += ([`Store::Add`]): the transpose of [`sum_axis`].
         fn repeat(isa: Isa, outer: usize, times: usize, inner: usize, x: &[T], store: Store, out: &mut [T]);
+    }
+    rows {
+        /// out\[row\] = Σ_i a\[row, i\] · b\[row, i\], every row to the bits of [`dot`]. The number of rows is that of `out`.
+        fn dot_rows(isa: Isa, a: &[T], b: &[T], out: &mut [T]);
+        /// out\[row, i\] = c\[row\] · a\[row, i\], set or added (the product not rounded before, where multiply-adds are
+        /// fused).
+        fn scale_rows(isa: Isa, a: &[T], c: &[T], store: Store, out: &mut [T]);
     }
     channel {
         /// out\[c\] = 1/rows · Σ_rows a\[row, c\].

@@ -14,14 +14,16 @@ mod memory;
 pub mod naive;
 mod pool;
 mod reduce;
+mod rows;
 mod scratch;
 mod simd;
 
 pub use conv::Conv;
 pub use entries::{
     add_scaled, axpy, channel_covariance, channel_dot, channel_mean, conv_input_gradient, conv_output,
-    conv_weight_gradient, dot, gather, gather_windows, gemm, gemm_parallel, gemm_strided, map, mul, pool_winners,
-    relu_pool_winners, repeat, scale, scale_centered, scale_channels, scatter_add, scatter_windows, sum, sum_axis,
+    conv_weight_gradient, dot, dot_rows, gather, gather_windows, gemm, gemm_batch, gemm_parallel, gemm_strided, map,
+    mul, pool_winners, relu_pool_winners, repeat, scale, scale_centered, scale_channels, scale_rows, scatter_add,
+    scatter_windows, softplus_with_slope, sum, sum_axis,
 };
 pub use gemm::{Layout, Strided};
 pub use isa::Isa;

@@ -83,6 +83,7 @@ pub fn map(map: Map, x: f64) -> f64 {
                 x.exp() / (1.0 + x.exp())
             }
         }
+        Map::SigmoidSlope => x * (1.0 - x),
         Map::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
         Map::Sqrt => x.sqrt(),
         Map::Rsqrt => 1.0 / x.sqrt(),
@@ -110,6 +111,23 @@ pub fn sum_axis<T: Real>(outer: usize, times: usize, inner: usize, x: &[T], out:
                 out[o * inner + i] += x[(o * times + t) * inner + i];
             }
         }
+    }
+}
+
+/// out\[row\] = Σ_i a\[row, i\] · b\[row, i\].
+pub fn dot_rows<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
+    let length = a.len() / out.len().max(1);
+    out.fill(T::ZERO);
+    for (i, (&a, &b)) in a.iter().zip(b).enumerate() {
+        out[i / length] += a * b;
+    }
+}
+
+/// out\[row, i\] = c\[row\] · a\[row, i\].
+pub fn scale_rows<T: Real>(a: &[T], c: &[T], out: &mut [T]) {
+    let length = a.len() / c.len().max(1);
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = c[i / length] * a[i];
     }
 }
 

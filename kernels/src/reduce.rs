@@ -6,18 +6,22 @@
 
 use crate::{
     Isa, Real, Store,
-    gemm::sum_short_rows,
-    simd::{Kernel, Simd, dispatch},
+    rows::sum_rows,
+    simd::{COLUMNS, Kernel, Simd, dispatch},
 };
 
 /// Elements of one block of a sum over a contiguous slice.
 const BLOCK: usize = 4096;
+/// Vectors of sums of a contiguous slice.
+pub(crate) const ACCUMULATORS: usize = 8;
+/// Elements of the longest vector of all instruction sets.
+pub(crate) const LONGEST_VECTOR: usize = 16;
 /// Rows of one block of a sum over rows: with [`GROUP`] columns of two arrays it fits the first-level cache.
 pub(crate) const BLOCK_ROWS: usize = 64;
 /// Columns whose totals are held together, on the stack.
 pub(crate) const GROUP: usize = 64;
 /// Rows up to this length do not fill registers of their own.
-const SHORT: usize = 16;
+pub(crate) const SHORT: usize = 16;
 
 pub(crate) fn sum<T: Real>(isa: Isa, x: &[T]) -> T {
     dispatch(isa, Sum::<T, false> { x, y: x })
@@ -38,8 +42,8 @@ pub(crate) fn sum_axis<T: Real>(isa: Isa, outer: usize, times: usize, inner: usi
     if times == 0 {
         return out.fill(T::ZERO);
     }
-    if inner == 1 && times <= SHORT {
-        return sum_short_rows(isa, times, x, out);
+    if inner == 1 {
+        return sum_rows(isa, x, out);
     }
     dispatch(isa, SumAxis { times, inner, x, out });
 }
@@ -76,6 +80,30 @@ pub(crate) fn store_some<T: Real, S: Simd<T>>(simd: S, v: S::V, out: &mut [T]) {
     if out.len() >= S::LANES { simd.store(v, out) } else { simd.store_partial(v, out) }
 }
 
+/// What there is of [`Simd::load_columns`] in so many rows and columns, with zeros around it. Behind short rows there may
+/// be what follows them.
+#[inline(always)]
+pub(crate) fn load_some_columns<T: Real, S: Simd<T>>(
+    simd: S,
+    rows: usize,
+    columns: usize,
+    x: &[T],
+    row: usize,
+) -> [S::V; COLUMNS] {
+    if rows >= S::LANES && x.len() >= (S::LANES - 1) * row + COLUMNS {
+        return simd.load_columns(x, row);
+    }
+    let mut some = [simd.splat(T::ZERO); COLUMNS];
+    for j in 0..columns.min(COLUMNS) {
+        let mut column = [T::ZERO; LONGEST_VECTOR];
+        for i in 0..rows.min(S::LANES) {
+            column[i] = x[i * row + j];
+        }
+        some[j] = simd.load(&column);
+    }
+    some
+}
+
 /// Σ x, or Σ x · y if `DOT`.
 struct Sum<'a, T, const DOT: bool> {
     x: &'a [T],
@@ -91,7 +119,7 @@ impl<T: Real, const DOT: bool> Kernel<T> for Sum<'_, T, DOT> {
 }
 
 #[inline(always)]
-fn sum_blocks<T: Real, S: Simd<T>, const DOT: bool>(simd: S, x: &[T], y: &[T]) -> f64 {
+pub(crate) fn sum_blocks<T: Real, S: Simd<T>, const DOT: bool>(simd: S, x: &[T], y: &[T]) -> f64 {
     let mut total = 0.0;
     for (x, y) in x.chunks(BLOCK).zip(y.chunks(BLOCK)) {
         total += sum_block::<T, S, DOT>(simd, x, y).to_f64();
@@ -101,14 +129,13 @@ fn sum_blocks<T: Real, S: Simd<T>, const DOT: bool>(simd: S, x: &[T], y: &[T]) -
 
 /// sum + x, or sum + x · y if `DOT`.
 #[inline(always)]
-fn accumulate<T: Real, S: Simd<T>, const DOT: bool>(simd: S, sum: S::V, x: &[T], y: &[T]) -> S::V {
+pub(crate) fn accumulate<T: Real, S: Simd<T>, const DOT: bool>(simd: S, sum: S::V, x: &[T], y: &[T]) -> S::V {
     let v = load_some(simd, x);
     if DOT { simd.mul_add(v, load_some(simd, y), sum) } else { simd.add(sum, v) }
 }
 
 #[inline(always)]
 fn sum_block<T: Real, S: Simd<T>, const DOT: bool>(simd: S, x: &[T], y: &[T]) -> T {
-    const ACCUMULATORS: usize = 8;
     let mut sums = [simd.splat(T::ZERO); ACCUMULATORS];
     let wide = x.len() - x.len() % (ACCUMULATORS * S::LANES);
     let (x, x_rest) = x.split_at(wide);
@@ -122,9 +149,15 @@ fn sum_block<T: Real, S: Simd<T>, const DOT: bool>(simd: S, x: &[T], y: &[T]) ->
     for (k, (x, y)) in x_rest.chunks(S::LANES).zip(y_rest.chunks(S::LANES)).enumerate() {
         sums[k] = accumulate::<T, S, DOT>(simd, sums[k], x, y);
     }
+    folded(simd, sums)
+}
+
+/// The sum of all lanes of the first of [`ACCUMULATORS`] sums, the others being zero.
+#[inline(always)]
+pub(crate) fn folded<T: Real, S: Simd<T>, const U: usize>(simd: S, mut sums: [S::V; U]) -> T {
     let mut half = ACCUMULATORS / 2;
     while half > 0 {
-        for k in 0..half {
+        for k in 0..half.min(U.saturating_sub(half)) {
             sums[k] = simd.add(sums[k], sums[k + half]);
         }
         half /= 2;
@@ -147,14 +180,8 @@ impl<T: Real> Kernel<T> for SumAxis<'_, T> {
         if out.is_empty() {
             return;
         }
-        if inner == 1 {
-            for (out, x) in out.iter_mut().zip(x.chunks_exact(times)) {
-                *out = T::from_f64(sum_blocks::<T, S, false>(simd, x, x));
-            }
-        } else {
-            for (out, x) in out.chunks_exact_mut(inner).zip(x.chunks_exact(times * inner)) {
-                column_sums::<T, S, false>(simd, x, x, 1.0, out);
-            }
+        for (out, x) in out.chunks_exact_mut(inner).zip(x.chunks_exact(times * inner)) {
+            column_sums::<T, S, false>(simd, x, x, 1.0, out);
         }
     }
 }

@@ -107,6 +107,7 @@ pub(crate) fn exact(map: Map, x: f64) -> Pair {
             let small = exp(Pair::new(-x.abs()));
             if x > 0.0 { one } else { small }.over(one.plus(small))
         }
+        Map::SigmoidSlope => Pair::new(x).minus(product(x, x)),
         Map::Softplus => Pair::new(x.max(0.0)).plus(ln_1p(exp(Pair::new(-x.abs())))),
         Map::Sqrt | Map::Rsqrt | Map::Recip => {
             let root = if map == Map::Recip { Pair::new(x) } else { square_root(x) };

@@ -29,7 +29,8 @@ pub(crate) fn operations() -> Vec<Case> {
         }
     }
     all.extend(one_value_for_both());
-    for map in [Map::Exp, Map::Log, Map::Tanh, Map::Sigmoid, Map::Softplus, Map::Sqrt, Map::Rsqrt, Map::Recip] {
+    let maps = [Map::Exp, Map::Log, Map::Tanh, Map::Sigmoid, Map::SigmoidSlope, Map::Softplus];
+    for map in maps.into_iter().chain([Map::Sqrt, Map::Rsqrt, Map::Recip]) {
         all.push(case(format!("{map:?}"), move |rng| {
             let domain = match map {
                 Map::Log | Map::Sqrt | Map::Rsqrt | Map::Recip => Domain::Positive,
@@ -63,6 +64,19 @@ pub(crate) fn compositions() -> Vec<Case> {
         case("expand", |rng| {
             let (full, small) = broadcast(rng);
             of(Body::Expand(full), [small])
+        }),
+        // Cotangents that are copied along rows.
+        case("softplus summed over rows", |rng| {
+            let (full, small) = rows(rng);
+            of(Body::SoftplusSummed(small), [full])
+        }),
+        case("a · b summed over rows", |rng| {
+            let (full, small) = rows(rng);
+            of(Body::ProductSummed(small), [full, full])
+        }),
+        case("a · a summed over rows", |rng| {
+            let (full, small) = rows(rng);
+            of(Body::SquareSummed(small), [full])
         }),
         case("relu", |rng| of(Body::Relu, [any_shape(rng)])),
         case("elu", |rng| of(Body::Elu, [any_shape(rng)])),
@@ -253,6 +267,12 @@ fn broadcast(rng: &mut Rng) -> (Shape, Shape) {
         small.drain(..rng.random_range(0..=small.len()));
     }
     (Shape::new(&full), Shape::new(&small))
+}
+
+/// A shape and what is left of it when the last axis, or all, is summed over.
+fn rows(rng: &mut Rng) -> (Shape, Shape) {
+    let [a, b, c] = sizes(rng, 5);
+    ([a, b, c].into(), if rng.random() { [a, b, 1].into() } else { Shape::scalar() })
 }
 
 /// Indices into a source, some repeated, some missing, with the shapes of the source and of what is picked.

@@ -109,7 +109,7 @@ impl Writer<'_> {
                 self.push(Op::Bilinear(Bilinear { form, open }), &args);
             }
             _ => {
-                let tame = [Map::Tanh, Map::Sigmoid, Map::Softplus];
+                let tame = [Map::Tanh, Map::Sigmoid, Map::SigmoidSlope, Map::Softplus];
                 let tame = *tame.choose(self.rng).expect("three maps");
                 let y = self.push(Op::Pointwise(tame), &[x]);
                 // These want numbers above 0, and not far above.

@@ -54,6 +54,7 @@ fn apply_map(map: Map, x: f64) -> f64 {
         Map::Log => x.ln(),
         Map::Tanh => x.tanh(),
         Map::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        Map::SigmoidSlope => x - x * x,
         Map::Softplus => x.exp().ln_1p(),
         Map::Sqrt => x.sqrt(),
         Map::Rsqrt => x.powf(-0.5),

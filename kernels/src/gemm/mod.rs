@@ -9,7 +9,6 @@ use self::plan::Plan;
 use crate::{Isa, Real, scratch::with_scratch};
 
 pub(crate) use self::parallel::gemm_parallel;
-pub(crate) use self::vector::sum_short_rows;
 
 /// Which operands of a row-major product are stored transposed. The three are the three slots of the
 /// form ⟨C, A B⟩, so derivatives of products need no transposed copies.
@@ -82,6 +81,32 @@ pub(crate) fn gemm<T: Real>(isa: Isa, layout: Layout, m: usize, n: usize, k: usi
 }
 
 #[track_caller]
+pub(crate) fn gemm_batch<T: Real>(
+    isa: Isa,
+    layout: Layout,
+    count: usize,
+    m: usize,
+    n: usize,
+    k: usize,
+    a: &[T],
+    b: &[T],
+    c: &mut [T],
+) {
+    let want = (count * m * k, count * k * n, count * m * n);
+    assert_eq!((a.len(), b.len(), c.len()), want, "{count} gemm {layout:?} {m}x{n}x{k}: lengths of a, b, c");
+    if c.is_empty() || k == 0 {
+        return c.fill(T::ZERO);
+    }
+    let [all_a, all_b] = layout.views([m, n, k], a, b);
+    if let Some((matrix, vectors)) = vector::operands([m, n, k], all_a, all_b, n) {
+        return vector::products(isa, count, matrix, m * n * k, vectors, c);
+    }
+    for ((a, b), c) in a.chunks_exact(m * k).zip(b.chunks_exact(k * n)).zip(c.chunks_exact_mut(m * n)) {
+        gemm(isa, layout, m, n, k, a, b, c);
+    }
+}
+
+#[track_caller]
 pub(crate) fn gemm_strided<T: Real>(
     isa: Isa,
     size: [usize; 3],
@@ -90,13 +115,13 @@ pub(crate) fn gemm_strided<T: Real>(
     c: &mut [T],
     c_row: usize,
 ) {
-    let [m, n, _] = size;
+    let [m, n, k] = size;
     check(size, a, b, c, c_row);
     if size.contains(&0) {
         return c.chunks_mut(c_row.max(1)).take(m).for_each(|row| row[..n].fill(T::ZERO));
     }
     if let Some((matrix, vector)) = vector::operands(size, a, b, c_row) {
-        return vector::product(isa, matrix, vector, &mut c[..m * n]);
+        return vector::products(isa, 1, matrix, 0, &vector[..k], &mut c[..m * n]);
     }
     let plan = Plan::new::<T>(isa, size, a, b);
     let mut work = |[panel_a, panel_b, turned]: [&mut [T]; 3]| {

@@ -2,7 +2,7 @@
 
 use crate::{
     Isa, Real,
-    simd::{Kernel, Simd, dispatch, square_side},
+    simd::{COLUMNS, Kernel, Simd, dispatch},
 };
 
 /// out\[j·out_row + i\] = x\[i·x_row + j\] for i < rows, j < columns.
@@ -19,13 +19,15 @@ impl<T: Real> Kernel<T> for Transpose<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        let side = square_side::<T>();
-        let (height, width) = (self.rows.min(side), self.columns.min(side));
-        for j in starts(self.columns, side) {
-            for i in starts(self.rows, side) {
+        let (height, width) = (self.rows.min(S::LANES), self.columns.min(COLUMNS));
+        for i in starts(self.rows, S::LANES) {
+            for j in starts(self.columns, COLUMNS) {
                 let (x, out) = (&self.x[i * self.x_row + j..], &mut self.out[j * self.out_row + i..]);
-                if (height, width) == (side, side) {
-                    simd.transpose_square(x, self.x_row, out, self.out_row);
+                if (height, width) == (S::LANES, COLUMNS) {
+                    let columns = simd.load_columns(x, self.x_row);
+                    for j in 0..COLUMNS {
+                        simd.store(columns[j], &mut out[j * self.out_row..]);
+                    }
                 } else {
                     for i in 0..height {
                         for j in 0..width {
@@ -40,7 +42,7 @@ impl<T: Real> Kernel<T> for Transpose<'_, T> {
 
 /// Where pieces of `side` begin that cover 0..len: the last one overlaps the one before it if `side` does not
 /// divide, and begins at 0 if len is smaller.
-fn starts(len: usize, side: usize) -> impl Iterator<Item = usize> {
+pub(crate) fn starts(len: usize, side: usize) -> impl Iterator<Item = usize> {
     (0..len).step_by(side).map(move |start| start.min(len.saturating_sub(side)))
 }
 

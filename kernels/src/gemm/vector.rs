@@ -11,21 +11,18 @@ use super::{
 };
 use crate::{
     Isa, Real,
-    reduce::{load_some, store_some},
-    simd::{Kernel, Simd, dispatch, square_side},
+    reduce::{load_some, load_some_columns, store_some},
+    simd::{COLUMNS, Kernel, Simd, dispatch},
 };
 
-/// Squares beside each other: with two multiply-adds a cycle, each 4 cycles long, eight sums keep the processor
-/// busy; four do while it is transposing the next squares.
-const SQUARES: usize = 4;
-/// Elements of the largest square, 8 × 8 of `f32`.
-const SQUARE: usize = 64;
-/// Vectors of y that are computed together.
+/// Vectors of y that are computed together from columns along memory.
 const STRIP: usize = 8;
+/// Problems that are computed together if they have few of them.
+const SEVERAL: usize = 4;
 
 /// The matrix and the vector of the product C = A B, if there is a vector and both lie as the kernels need it.
 pub(super) fn operands<'a, T>(
-    [m, n, k]: [usize; 3],
+    [m, n, _]: [usize; 3],
     a: Strided<'a, T>,
     b: Strided<'a, T>,
     c_row: usize,
@@ -35,30 +32,23 @@ pub(super) fn operands<'a, T>(
         (1, _) if a.column == 1 => (b.transposed(), a),
         _ => return None,
     };
-    (matrix.column == 1 || matrix.row == 1).then(|| (matrix, &vector.data[..k]))
+    (matrix.column == 1 || matrix.row == 1).then_some((matrix, vector.data))
 }
 
-/// y = A x.
-pub(super) fn product<T: Real>(isa: Isa, a: Strided<'_, T>, x: &[T], y: &mut [T]) {
+/// y_i = A_i x_i for `count` problems, whose vectors lie one behind the other and whose matrices `a_step` elements apart.
+pub(super) fn products<T: Real>(isa: Isa, count: usize, a: Strided<'_, T>, a_step: usize, x: &[T], y: &mut [T]) {
     if a.row == 1 {
-        dispatch(isa, Columns { a: a.data, a_column: a.column, x, y });
+        dispatch(isa, Columns { count, a: a.data, a_step, a_column: a.column, x, y });
     } else {
-        // Vectors as long as the side of a square.
-        dispatch(isa.narrow(), Rows { a: a.data, a_row: a.row, x, y });
+        dispatch(isa, Rows { count, a: a.data, a_step, a_row: a.row, x, y });
     }
 }
 
-/// Ones for [`sum_short_rows`].
-const LONGEST_SHORT_ROW: usize = 16;
-
-/// The sum of every row of `length` elements, at least 1 and at most 16: a product with ones, in the order of the row.
-pub(crate) fn sum_short_rows<T: Real>(isa: Isa, length: usize, a: &[T], sums: &mut [T]) {
-    dispatch(isa.narrow(), Rows { a, a_row: length, x: &[T::ONE; LONGEST_SHORT_ROW][..length], y: sums });
-}
-
-/// y = A x, the rows of A along memory.
+/// y_i = A_i x_i, the rows of A along memory.
 struct Rows<'a, T> {
+    count: usize,
     a: &'a [T],
+    a_step: usize,
     a_row: usize,
     x: &'a [T],
     y: &'a mut [T],
@@ -68,74 +58,92 @@ impl<T: Real> Kernel<T> for Rows<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        let side = square_side::<T>();
-        debug_assert_eq!(side, S::LANES);
-        let rows = self.y.len();
-        for first in (0..rows).step_by(SQUARES * side) {
-            // What is left behind whole squares is computed in one that overlaps the one before it.
-            let from: [usize; SQUARES] = array::from_fn(|s| (first + s * side).min(rows.saturating_sub(side)));
-            let mut totals = [simd.splat(T::ZERO); SQUARES];
-            for (start, len) in blocks(self.x.len(), depth(self.x.len())) {
-                let sums = self.block(simd, from, start, len);
-                for s in 0..SQUARES {
-                    totals[s] = if start == 0 { sums[s] } else { simd.add(totals[s], sums[s]) };
-                }
-            }
-            for s in 0..SQUARES {
-                store_some(simd, totals[s], &mut self.y[from[s]..]);
-            }
+        let Self { count, a, a_step, a_row, x, y } = self;
+        let (rows, columns) = (y.len() / count, x.len() / count);
+        for (i, (x, y)) in x.chunks_exact(columns).zip(y.chunks_exact_mut(rows)).enumerate() {
+            let problem = RowsOf { a: &a[i * a_step..], a_row, x, y };
+            // Multiply-adds of 4 cycles wait for each other, so that the rows of several vectors are computed side by side.
+            if S::LANES > 8 { problem.run::<S, 2>(simd) } else { problem.run::<S, 4>(simd) }
         }
     }
 }
 
-impl<T: Real> Rows<'_, T> {
-    /// Σ over `start..start + len` for the rows of each square.
+/// One of the problems of [`Rows`].
+struct RowsOf<'a, T> {
+    a: &'a [T],
+    a_row: usize,
+    x: &'a [T],
+    y: &'a mut [T],
+}
+
+impl<T: Real> RowsOf<'_, T> {
+    /// `G` vectors of y at a time.
     #[inline(always)]
-    fn block<S: Simd<T>>(&self, simd: S, from: [usize; SQUARES], start: usize, len: usize) -> [S::V; SQUARES] {
-        let side = square_side::<T>();
-        let mut sums = [simd.splat(T::ZERO); SQUARES];
-        let mut squares = [[T::ZERO; SQUARE]; SQUARES];
-        let mut done = start;
-        while done < start + len {
-            // The last columns in a square that overlaps the one before it, if there are enough for one.
-            let at = done.min(start + len.saturating_sub(side));
-            for s in 0..SQUARES {
-                self.transposed(simd, from[s], at, &mut squares[s]);
-            }
-            let end = (at + side).min(start + len);
-            for l in done..end {
-                let x = simd.splat(self.x[l]);
-                let column = (l - at) * side;
-                for s in 0..SQUARES {
-                    sums[s] = simd.mul_add(simd.load(&squares[s][column..]), x, sums[s]);
+    fn run<S: Simd<T>, const G: usize>(self, simd: S) {
+        let rows = self.y.len();
+        for first in (0..rows).step_by(G * S::LANES) {
+            // What is left behind whole vectors is computed in one that overlaps the one before it.
+            let from: [usize; G] = array::from_fn(|g| (first + g * S::LANES).min(rows.saturating_sub(S::LANES)));
+            let mut totals = [simd.splat(T::ZERO); G];
+            for (start, len) in blocks(self.x.len(), depth(self.x.len())) {
+                let sums = self.block(simd, from, start, len);
+                for g in 0..G {
+                    totals[g] = if start == 0 { sums[g] } else { simd.add(totals[g], sums[g]) };
                 }
             }
-            done = end;
+            for g in 0..G {
+                store_some(simd, totals[g], &mut self.y[from[g]..]);
+            }
+        }
+    }
+
+    /// Σ over `start..start + len` for the rows from each of these on.
+    #[inline(always)]
+    fn block<S: Simd<T>, const G: usize>(&self, simd: S, from: [usize; G], start: usize, len: usize) -> [S::V; G] {
+        let mut sums = [simd.splat(T::ZERO); G];
+        let (end, whole) = (start + len, start + len / COLUMNS * COLUMNS);
+        for at in (start..whole).step_by(COLUMNS) {
+            self.step(simd, from, at, [true; COLUMNS], &mut sums);
+        }
+        if whole < end {
+            // The last columns are loaded with some of those before them, if there are enough.
+            let at = end.saturating_sub(COLUMNS).max(start);
+            self.step(simd, from, at, array::from_fn(|l| (whole..end).contains(&(at + l))), &mut sums);
         }
         sums
     }
 
-    /// The square of A at this row and column, or what there is of it, column after column.
+    /// sums += Σ x\[l\] · A\[from.., l\] over those columns from `at` on that are asked for.
     #[inline(always)]
-    fn transposed<S: Simd<T>>(&self, simd: S, row: usize, column: usize, square: &mut [T; SQUARE]) {
-        let side = square_side::<T>();
-        let (rows, columns) = (self.y.len() - row, self.x.len() - column);
-        let a = &self.a[row * self.a_row + column..];
-        // A square may hold what is behind short rows; it is not used.
-        if rows >= side && a.len() >= (side - 1) * self.a_row + side {
-            return simd.transpose_square(a, self.a_row, square, side);
+    fn step<S: Simd<T>, const G: usize>(
+        &self,
+        simd: S,
+        from: [usize; G],
+        at: usize,
+        asked: [bool; COLUMNS],
+        sums: &mut [S::V; G],
+    ) {
+        let mut columns = [[simd.splat(T::ZERO); COLUMNS]; G];
+        for g in 0..G {
+            let a = &self.a[from[g] * self.a_row + at..];
+            columns[g] = load_some_columns(simd, self.y.len(), self.x.len() - at, a, self.a_row);
         }
-        for i in 0..rows.min(side) {
-            for l in 0..columns.min(side) {
-                square[l * side + i] = a[i * self.a_row + l];
+        for l in 0..COLUMNS {
+            if asked[l] {
+                let x = simd.splat(self.x[at + l]);
+                for g in 0..G {
+                    sums[g] = simd.mul_add(columns[g][l], x, sums[g]);
+                }
             }
         }
     }
 }
 
-/// y = A x, the columns of A along memory.
+/// y_i = A_i x_i, the columns of A along memory.
 struct Columns<'a, T> {
+    count: usize,
     a: &'a [T],
+    a_step: usize,
     a_column: usize,
     x: &'a [T],
     y: &'a mut [T],
@@ -145,65 +153,121 @@ impl<T: Real> Kernel<T> for Columns<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(mut self, simd: S) {
-        for first in (0..self.y.len()).step_by(STRIP * S::LANES) {
-            let few_blocks = self.x.len() <= 2 * depth(self.x.len());
-            // Few vectors would wait for each other's sums, so that several blocks of k are summed at a time.
-            match (self.y.len() - first).div_ceil(S::LANES) {
-                1 if few_blocks => self.strip::<S, 1, 2>(simd, first),
-                2 if few_blocks => self.strip::<S, 2, 2>(simd, first),
-                1 => self.strip::<S, 1, 4>(simd, first),
-                2 => self.strip::<S, 2, 4>(simd, first),
-                3 => self.strip::<S, 3, 2>(simd, first),
-                4 => self.strip::<S, 4, 2>(simd, first),
-                5 => self.strip::<S, 5, 1>(simd, first),
-                6 => self.strip::<S, 6, 1>(simd, first),
-                7 => self.strip::<S, 7, 1>(simd, first),
-                _ => self.strip::<S, STRIP, 1>(simd, first),
+        let (rows, k) = (self.y.len() / self.count, self.x.len() / self.count);
+        let few_blocks = k <= 2 * depth(k);
+        for first in (0..rows).step_by(STRIP * S::LANES) {
+            let vectors = (rows - first).div_ceil(S::LANES);
+            let mut i = 0;
+            while i < self.count {
+                let several = self.count - i >= SEVERAL;
+                // Few vectors would wait for each other's sums, so that several problems, or blocks of k, are summed side by side.
+                i += match vectors {
+                    1 if several => self.strip::<S, 1, 1, SEVERAL>(simd, i, first),
+                    2 if several => self.strip::<S, 2, 1, SEVERAL>(simd, i, first),
+                    1 if few_blocks => self.strip::<S, 1, 2, 1>(simd, i, first),
+                    2 if few_blocks => self.strip::<S, 2, 2, 1>(simd, i, first),
+                    1 => self.strip::<S, 1, 4, 1>(simd, i, first),
+                    2 => self.strip::<S, 2, 4, 1>(simd, i, first),
+                    3 => self.strip::<S, 3, 2, 1>(simd, i, first),
+                    4 => self.strip::<S, 4, 2, 1>(simd, i, first),
+                    5 => self.strip::<S, 5, 1, 1>(simd, i, first),
+                    6 => self.strip::<S, 6, 1, 1>(simd, i, first),
+                    7 => self.strip::<S, 7, 1, 1>(simd, i, first),
+                    _ => self.strip::<S, STRIP, 1, 1>(simd, i, first),
+                };
             }
         }
     }
 }
 
 impl<T: Real> Columns<'_, T> {
-    /// `U` vectors of y from `first` on, the sums of `P` blocks of k side by side.
+    /// `U` vectors from `first` on of `Q` vectors y from the `i`-th on, the sums of `P` blocks of k side by side. Returns `Q`.
     #[inline(always)]
-    fn strip<S: Simd<T>, const U: usize, const P: usize>(&mut self, simd: S, first: usize) {
-        let width = (self.y.len() - first).min(U * S::LANES);
-        let (k, kc) = (self.x.len(), depth(self.x.len()));
-        let mut totals = [simd.splat(T::ZERO); U];
+    fn strip<S: Simd<T>, const U: usize, const P: usize, const Q: usize>(
+        &mut self,
+        simd: S,
+        i: usize,
+        first: usize,
+    ) -> usize {
+        let (rows, k) = (self.y.len() / self.count, self.x.len() / self.count);
+        let (kc, width) = (depth(k), (rows - first).min(U * S::LANES));
+        let problems: [ColumnsOf<'_, T>; Q] = array::from_fn(|q| ColumnsOf {
+            a: &self.a[(i + q) * self.a_step + first..],
+            a_column: self.a_column,
+            x: &self.x[(i + q) * k..][..k],
+            width,
+        });
+        // Columns behind which there is as much as whole vectors read.
+        let room = self.a.len().saturating_sub((i + Q - 1) * self.a_step + first + U * S::LANES);
+        let in_memory = if room > 0 { room / self.a_column.max(1) + 1 } else { 0 };
+        let mut totals = [[simd.splat(T::ZERO); U]; Q];
         for group in (0..k).step_by(P * kc) {
             // A block that is not there repeats the first, and is not added.
             let starts: [usize; P] = array::from_fn(|p| if group + p * kc < k { group + p * kc } else { group });
             let common = starts.iter().fold(kc, |common, start| common.min(k - start));
-            let mut sums = [[simd.splat(T::ZERO); U]; P];
-            for l in 0..common {
-                for p in 0..P {
-                    self.step::<S, U>(simd, starts[p] + l, first, width, &mut sums[p]);
+            let whole = (0..P).fold(common, |whole, p| whole.min(in_memory.saturating_sub(starts[p])));
+            let mut sums = [[[simd.splat(T::ZERO); U]; P]; Q];
+            for l in 0..whole {
+                for q in 0..Q {
+                    for p in 0..P {
+                        problems[q].whole_step::<S, U>(simd, starts[p] + l, &mut sums[q][p]);
+                    }
                 }
             }
-            for p in 0..P {
+            for l in whole..common {
+                for q in 0..Q {
+                    for p in 0..P {
+                        problems[q].step::<S, U>(simd, starts[p] + l, &mut sums[q][p]);
+                    }
+                }
+            }
+            for (q, p) in (0..Q).flat_map(|q| (0..P).map(move |p| (q, p))) {
                 for l in starts[p] + common..k.min(starts[p] + kc) {
-                    self.step::<S, U>(simd, l, first, width, &mut sums[p]);
+                    problems[q].step::<S, U>(simd, l, &mut sums[q][p]);
                 }
                 for u in 0..U {
-                    totals[u] = match (group, p) {
-                        (0, 0) => sums[p][u],
-                        _ if starts[p] == group + p * kc => simd.add(totals[u], sums[p][u]),
-                        _ => totals[u],
+                    totals[q][u] = match (group, p) {
+                        (0, 0) => sums[q][p][u],
+                        _ if starts[p] == group + p * kc => simd.add(totals[q][u], sums[q][p][u]),
+                        _ => totals[q][u],
                     };
                 }
             }
         }
+        for q in 0..Q {
+            let y = &mut self.y[(i + q) * rows + first..][..width];
+            for u in 0..U {
+                store_some(simd, totals[q][u], &mut y[u * S::LANES..]);
+            }
+        }
+        Q
+    }
+}
+
+/// One of the problems of [`Columns`], from the first row of a strip on.
+struct ColumnsOf<'a, T> {
+    a: &'a [T],
+    a_column: usize,
+    x: &'a [T],
+    /// Rows of the strip.
+    width: usize,
+}
+
+impl<T: Real> ColumnsOf<'_, T> {
+    /// [`Self::step`] of whole vectors, the last of which may reach into what lies behind the column: such sums are not stored.
+    #[inline(always)]
+    fn whole_step<S: Simd<T>, const U: usize>(&self, simd: S, l: usize, sums: &mut [S::V; U]) {
+        let (x, column) = (simd.splat(self.x[l]), &self.a[l * self.a_column..][..U * S::LANES]);
         for u in 0..U {
-            store_some(simd, totals[u], &mut self.y[first + u * S::LANES..]);
+            sums[u] = simd.mul_add(simd.load(&column[u * S::LANES..]), x, sums[u]);
         }
     }
 
-    /// sums += x\[l\] · A\[first.., l\]
+    /// sums += x\[l\] · A\[.., l\]
     #[inline(always)]
-    fn step<S: Simd<T>, const U: usize>(&self, simd: S, l: usize, first: usize, width: usize, sums: &mut [S::V; U]) {
+    fn step<S: Simd<T>, const U: usize>(&self, simd: S, l: usize, sums: &mut [S::V; U]) {
         let x = simd.splat(self.x[l]);
-        let (whole, last) = self.a[l * self.a_column + first..][..width].split_at((U - 1) * S::LANES);
+        let (whole, last) = self.a[l * self.a_column..][..self.width].split_at((U - 1) * S::LANES);
         for (column, sum) in whole.chunks_exact(S::LANES).zip(sums.iter_mut()) {
             *sum = simd.mul_add(simd.load(column), x, *sum);
         }

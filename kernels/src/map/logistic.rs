@@ -1,7 +1,11 @@
 //! tanh, the sigmoid and softplus: functions of eˣ.
 
 use super::{Function, constant, exp::exp, exp_minus_abs, log::log_of, polynomial};
-use crate::simd::{Real, Simd};
+use crate::{
+    Isa, Real,
+    reduce::{load_some, store_some},
+    simd::{Kernel, Simd, dispatch},
+};
 
 /// (tanh(√z)/√z − 1)/z for 0 ≤ z ≤ 0.5625², minimax; the error relative to tanh is below 2⁻²⁹.
 const TANH_SINGLE: [f64; 5] = [
@@ -49,13 +53,27 @@ impl<T: Real> Function<T> for Tanh {
 pub(super) struct Sigmoid;
 
 impl<T: Real> Function<T> for Sigmoid {
-    /// 1/(1 + e⁻ˣ) for positive x, eˣ/(1 + eˣ) for negative x.
     #[inline(always)]
     fn apply<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
-        let one = simd.splat(T::ONE);
-        let small = exp_minus_abs(simd, x);
-        let numerator = simd.select_gt(x, simd.splat(T::ZERO), one, small);
-        simd.div(numerator, simd.add(one, small))
+        sigmoid(simd, x, exp_minus_abs(simd, x))
+    }
+}
+
+/// 1/(1 + u) for positive x, u/(1 + u) for negative x, with u = e⁻|x|.
+#[inline(always)]
+fn sigmoid<T: Real, S: Simd<T>>(simd: S, x: S::V, u: S::V) -> S::V {
+    let one = simd.splat(T::ONE);
+    let numerator = simd.select_gt(x, simd.splat(T::ZERO), one, u);
+    simd.div(numerator, simd.add(one, u))
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct SigmoidSlope;
+
+impl<T: Real> Function<T> for SigmoidSlope {
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
+        simd.sub(x, simd.mul(x, x))
     }
 }
 
@@ -63,13 +81,43 @@ impl<T: Real> Function<T> for Sigmoid {
 pub(super) struct Softplus;
 
 impl<T: Real> Function<T> for Softplus {
-    /// max(x, 0) + ln(1 + u) with u = e⁻|x|, where 1 + u = 2·(1 + (u − 1)/2) if u > ½, which is exact.
     #[inline(always)]
     fn apply<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
-        let (zero, one, half) = (simd.splat(T::ZERO), simd.splat(T::ONE), constant(simd, 0.5, 0.5));
-        let u = exp_minus_abs(simd, x);
-        let f = simd.select_gt(u, half, simd.mul(simd.sub(u, one), half), u);
-        let e = simd.select_gt(u, half, one, zero);
-        simd.add(simd.max(zero, x), log_of(simd, f, e))
+        softplus(simd, x, exp_minus_abs(simd, x))
+    }
+}
+
+/// max(x, 0) + ln(1 + u) with u = e⁻|x|, where 1 + u = 2·(1 + (u − 1)/2) if u > ½, which is exact.
+#[inline(always)]
+fn softplus<T: Real, S: Simd<T>>(simd: S, x: S::V, u: S::V) -> S::V {
+    let (zero, one, half) = (simd.splat(T::ZERO), simd.splat(T::ONE), constant(simd, 0.5, 0.5));
+    let f = simd.select_gt(u, half, simd.mul(simd.sub(u, one), half), u);
+    let e = simd.select_gt(u, half, one, zero);
+    simd.add(simd.max(zero, x), log_of(simd, f, e))
+}
+
+#[track_caller]
+pub(crate) fn softplus_with_slope<T: Real>(isa: Isa, x: &[T], y: &mut [T], slope: &mut [T]) {
+    assert_eq!([y.len(), slope.len()], [x.len(); 2], "softplus_with_slope: lengths of y and slope against x");
+    dispatch(isa, SoftplusWithSlope { x, y, slope });
+}
+
+struct SoftplusWithSlope<'a, T> {
+    x: &'a [T],
+    y: &'a mut [T],
+    slope: &'a mut [T],
+}
+
+impl<T: Real> Kernel<T> for SoftplusWithSlope<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        let outs = self.y.chunks_mut(S::LANES).zip(self.slope.chunks_mut(S::LANES));
+        for (x, (y, slope)) in self.x.chunks(S::LANES).zip(outs) {
+            let x = load_some(simd, x);
+            let u = exp_minus_abs(simd, x);
+            store_some(simd, softplus(simd, x, u), y);
+            store_some(simd, sigmoid(simd, x, u), slope);
+        }
     }
 }

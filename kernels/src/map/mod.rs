@@ -17,6 +17,7 @@ use crate::{
 };
 
 pub(crate) use elementwise::{add_scaled, axpy, mul, scale};
+pub(crate) use logistic::softplus_with_slope;
 
 /// A function of one number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -29,6 +30,8 @@ pub enum Map {
     Tanh,
     /// 1 / (1 + e⁻ˣ)
     Sigmoid,
+    /// x − x²: the slope of the sigmoid where its value is x
+    SigmoidSlope,
     /// ln(1 + eˣ)
     Softplus,
     /// √x
@@ -47,6 +50,7 @@ pub(crate) fn map<T: Real>(isa: Isa, map: Map, x: &[T], out: &mut [T]) {
         Map::Log => run(isa, log::Log, x, out),
         Map::Tanh => run(isa, logistic::Tanh, x, out),
         Map::Sigmoid => run(isa, logistic::Sigmoid, x, out),
+        Map::SigmoidSlope => run(isa, logistic::SigmoidSlope, x, out),
         Map::Softplus => run(isa, logistic::Softplus, x, out),
         Map::Sqrt => run(isa, Sqrt, x, out),
         Map::Rsqrt => run(isa, Rsqrt, x, out),

@@ -198,22 +198,13 @@ pub trait Simd<T: Real>: Copy {
     fn select_equal(self, a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
     /// Writes the last 32 bits of as many integers as `out` has elements, at most a register-full.
     fn store_integers(self, v: Self::V, out: &mut [u32]);
-    /// Transposes a square of [`square_side`] elements: out\[j·out_row + i\] = x\[i·x_row + j\]. Panics if
-    /// either slice ends inside its square.
-    #[inline(always)]
-    fn transpose_square(self, x: &[T], x_row: usize, out: &mut [T], out_row: usize) {
-        for i in 0..square_side::<T>() {
-            for j in 0..square_side::<T>() {
-                out[j * out_row + i] = x[i * x_row + j];
-            }
-        }
-    }
+    /// Four columns of a matrix whose rows lie `row` elements apart, transposed in registers: lane i of the vector j is
+    /// x\[i·row + j\]. Panics if x ends before the last of these elements.
+    fn load_columns(self, x: &[T], row: usize) -> [Self::V; COLUMNS];
 }
 
-/// Side of the squares that [`Simd::transpose_square`] transposes: 32 bytes.
-pub(crate) const fn square_side<T>() -> usize {
-    32 / size_of::<T>()
-}
+/// How many columns [`Simd::load_columns`] loads.
+pub(crate) const COLUMNS: usize = 4;
 
 /// Runs `kernel` compiled for `isa`.
 pub(crate) fn dispatch<T: Real, K: Kernel<T>>(isa: Isa, kernel: K) -> K::Out {

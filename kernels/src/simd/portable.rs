@@ -3,7 +3,7 @@
 
 use wide::{f32x8, f64x4};
 
-use super::{Real, Simd};
+use super::{COLUMNS, Real, Simd};
 
 /// Always available.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,16 @@ macro_rules! portable {
             fn store_partial(self, v: $v, out: &mut [$t]) {
                 let n = out.len().min($lanes);
                 out[..n].copy_from_slice(&v.to_array()[..n]);
+            }
+            #[inline(always)]
+            fn load_columns(self, x: &[$t], row: usize) -> [$v; COLUMNS] {
+                let mut columns = [[<$t>::ZERO; $lanes]; COLUMNS];
+                for i in 0..$lanes {
+                    for j in 0..COLUMNS {
+                        columns[j][i] = x[i * row + j];
+                    }
+                }
+                columns.map(<$v>::from)
             }
             #[inline(always)]
             unsafe fn load_ptr(self, x: *const $t) -> $v {

@@ -11,9 +11,9 @@ use crate::{
     train::{Learner, TaskSource},
 };
 
-/// Numbers of inputs and intermediate arrays that a stack may hold: 1 MiB of `f32`, which stays in a second-level cache. A
-/// task that fills it alone gains nothing from company.
-const STACK: usize = 1 << 18;
+/// Numbers of inputs and intermediate arrays that a stack may hold: tens of microseconds of work for each operation, by
+/// which its own cost is forgotten, while threads still find several stacks.
+const STACK: usize = 1 << 19;
 
 /// The same tasks in every iteration: the empirical objective.
 #[derive(Clone, Debug)]

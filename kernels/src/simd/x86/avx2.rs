@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{Avx2, Simd};
+use super::{Avx2, COLUMNS, Simd};
 
 /// The first `n` of eight lanes: −1 is "in", 0 is "out".
 static LANE_MASKS_32: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -96,6 +96,22 @@ mul_add_row_avx2!(
     "vbroadcastsd {t}, qword ptr [{x} + 8*",
     "vfmadd231pd"
 );
+
+/// Sixteen bytes at x, and sixteen `step` elements behind it: loading them into halves of a register is half of a
+/// transposition, and costs less than shuffles.
+macro_rules! rows {
+    ($name:ident, $t:ty, $v:ty, $load:ident, $cast:ident, $insert:ident) => {
+        /// # Safety
+        /// AVX2 is there, and both can be read.
+        #[inline(always)]
+        unsafe fn $name(x: *const $t, step: usize) -> $v {
+            // SAFETY: the caller's promise.
+            unsafe { $insert::<1>($cast($load(x)), $load(x.add(step))) }
+        }
+    };
+}
+rows!(rows_ps, f32, __m256, _mm_loadu_ps, _mm256_castps128_ps256, _mm256_insertf128_ps);
+rows!(rows_pd, f64, __m256d, _mm_loadu_pd, _mm256_castpd128_pd256, _mm256_insertf128_pd);
 
 x86!(
     Avx2,
@@ -252,25 +268,21 @@ x86!(
             }
         }
         #[inline(always)]
-        fn transpose_square(self, x: &[f32], x_row: usize, out: &mut [f32], out_row: usize) {
-            let (x, out) = (&x[..7 * x_row + 8], &mut out[..7 * out_row + 8]);
-            for half in [0, 4] {
-                // SAFETY: token; row ≤ 7 and half + 4 ≤ 8, so all four elements are inside.
-                let rows = |i: usize| unsafe {
-                    let at = |i: usize| _mm_loadu_ps(x.as_ptr().add(i * x_row + half));
-                    _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(at(i)), at(i + 4))
-                };
-                // SAFETY: token; half + 3 ≤ 7 rows are skipped, so all eight elements are inside.
-                unsafe {
-                    let (r0, r1, r2, r3) = (rows(0), rows(1), rows(2), rows(3));
-                    let (a, b) = (_mm256_unpacklo_ps(r0, r1), _mm256_unpacklo_ps(r2, r3));
-                    let (c, d) = (_mm256_unpackhi_ps(r0, r1), _mm256_unpackhi_ps(r2, r3));
-                    let out = out.as_mut_ptr().add(half * out_row);
-                    _mm256_storeu_ps(out, _mm256_shuffle_ps::<0x44>(a, b));
-                    _mm256_storeu_ps(out.add(out_row), _mm256_shuffle_ps::<0xee>(a, b));
-                    _mm256_storeu_ps(out.add(2 * out_row), _mm256_shuffle_ps::<0x44>(c, d));
-                    _mm256_storeu_ps(out.add(3 * out_row), _mm256_shuffle_ps::<0xee>(c, d));
-                }
+        fn load_columns(self, x: &[f32], row: usize) -> [__m256; COLUMNS] {
+            let x = &x[..7 * row + 4];
+            // SAFETY: token; rows are at most 7, so all four elements of each are inside.
+            unsafe {
+                let (x, far) = (x.as_ptr(), 4 * row);
+                let (r0, r1) = (rows_ps(x, far), rows_ps(x.add(row), far));
+                let (r2, r3) = (rows_ps(x.add(2 * row), far), rows_ps(x.add(3 * row), far));
+                let (a, b) = (_mm256_unpacklo_ps(r0, r1), _mm256_unpacklo_ps(r2, r3));
+                let (c, d) = (_mm256_unpackhi_ps(r0, r1), _mm256_unpackhi_ps(r2, r3));
+                [
+                    _mm256_shuffle_ps::<0x44>(a, b),
+                    _mm256_shuffle_ps::<0xee>(a, b),
+                    _mm256_shuffle_ps::<0x44>(c, d),
+                    _mm256_shuffle_ps::<0xee>(c, d),
+                ]
             }
         }
     }
@@ -424,21 +436,19 @@ x86!(
             }
         }
         #[inline(always)]
-        fn transpose_square(self, x: &[f64], x_row: usize, out: &mut [f64], out_row: usize) {
-            let (x, out) = (&x[..3 * x_row + 4], &mut out[..3 * out_row + 4]);
-            for half in [0, 2] {
-                // SAFETY: token; row ≤ 3 and half + 2 ≤ 4, so both elements are inside.
-                let rows = |i: usize| unsafe {
-                    let at = |i: usize| _mm_loadu_pd(x.as_ptr().add(i * x_row + half));
-                    _mm256_insertf128_pd::<1>(_mm256_castpd128_pd256(at(i)), at(i + 2))
-                };
-                // SAFETY: token; half + 1 ≤ 3 rows are skipped, so all four elements are inside.
-                unsafe {
-                    let (r0, r1) = (rows(0), rows(1));
-                    let out = out.as_mut_ptr().add(half * out_row);
-                    _mm256_storeu_pd(out, _mm256_unpacklo_pd(r0, r1));
-                    _mm256_storeu_pd(out.add(out_row), _mm256_unpackhi_pd(r0, r1));
-                }
+        fn load_columns(self, x: &[f64], row: usize) -> [__m256d; COLUMNS] {
+            let x = &x[..3 * row + 4];
+            // SAFETY: token; rows are at most 3, so all four elements of each are inside.
+            unsafe {
+                let (x, next, far) = (x.as_ptr(), x.as_ptr().add(row), 2 * row);
+                let (r0, r1) = (rows_pd(x, far), rows_pd(next, far));
+                let (r2, r3) = (rows_pd(x.add(2), far), rows_pd(next.add(2), far));
+                [
+                    _mm256_unpacklo_pd(r0, r1),
+                    _mm256_unpackhi_pd(r0, r1),
+                    _mm256_unpacklo_pd(r2, r3),
+                    _mm256_unpackhi_pd(r2, r3),
+                ]
             }
         }
     }

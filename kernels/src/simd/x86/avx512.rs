@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{Avx512, Simd};
+use super::{Avx512, COLUMNS, Simd};
 
 impl Avx512 {
     #[inline(always)]
@@ -77,6 +77,26 @@ macro_rules! store_halves {
 }
 store_halves!(store_halves_ps, f32, __m512);
 store_halves!(store_halves_pd, f64, __m512d);
+
+/// Sixteen bytes at x, and so many at each of three places `step` elements behind each other: loading them into
+/// quarters of a register is half of a transposition, and costs less than shuffles.
+macro_rules! rows {
+    ($name:ident, $t:ty, $v:ty, $load:ident, $cast:ident, $insert:ident) => {
+        /// # Safety
+        /// AVX-512 is there, and all four can be read.
+        #[inline(always)]
+        unsafe fn $name(x: *const $t, step: usize) -> $v {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let v = $insert::<1>($cast($load(x)), $load(x.add(step)));
+                let v = $insert::<2>(v, $load(x.add(2 * step)));
+                $insert::<3>(v, $load(x.add(3 * step)))
+            }
+        }
+    };
+}
+rows!(rows_ps, f32, __m512, _mm_loadu_ps, _mm512_castps128_ps512, _mm512_insertf32x4);
+rows!(rows_pd, f64, __m512d, _mm_loadu_pd, _mm512_castpd128_pd512, _mm512_insertf64x2);
 
 x86!(
     Avx512,
@@ -191,8 +211,22 @@ x86!(
             }
         }
         #[inline(always)]
-        fn transpose_square(self, x: &[f32], x_row: usize, out: &mut [f32], out_row: usize) {
-            Simd::<f32>::transpose_square(self.avx2(), x, x_row, out, out_row);
+        fn load_columns(self, x: &[f32], row: usize) -> [__m512; COLUMNS] {
+            let x = &x[..15 * row + 4];
+            // SAFETY: token; rows are at most 15, so all four elements of each are inside.
+            unsafe {
+                let (x, far) = (x.as_ptr(), 4 * row);
+                let (r0, r1) = (rows_ps(x, far), rows_ps(x.add(row), far));
+                let (r2, r3) = (rows_ps(x.add(2 * row), far), rows_ps(x.add(3 * row), far));
+                let (a, b) = (_mm512_unpacklo_ps(r0, r1), _mm512_unpacklo_ps(r2, r3));
+                let (c, d) = (_mm512_unpackhi_ps(r0, r1), _mm512_unpackhi_ps(r2, r3));
+                [
+                    _mm512_shuffle_ps::<0x44>(a, b),
+                    _mm512_shuffle_ps::<0xee>(a, b),
+                    _mm512_shuffle_ps::<0x44>(c, d),
+                    _mm512_shuffle_ps::<0xee>(c, d),
+                ]
+            }
         }
     }
 );
@@ -316,8 +350,20 @@ x86!(
             }
         }
         #[inline(always)]
-        fn transpose_square(self, x: &[f64], x_row: usize, out: &mut [f64], out_row: usize) {
-            Simd::<f64>::transpose_square(self.avx2(), x, x_row, out, out_row);
+        fn load_columns(self, x: &[f64], row: usize) -> [__m512d; COLUMNS] {
+            let x = &x[..7 * row + 4];
+            // SAFETY: token; rows are at most 7, so all four elements of each are inside.
+            unsafe {
+                let (x, next, far) = (x.as_ptr(), x.as_ptr().add(row), 2 * row);
+                let (r0, r1) = (rows_pd(x, far), rows_pd(next, far));
+                let (r2, r3) = (rows_pd(x.add(2), far), rows_pd(next.add(2), far));
+                [
+                    _mm512_unpacklo_pd(r0, r1),
+                    _mm512_unpackhi_pd(r0, r1),
+                    _mm512_unpacklo_pd(r2, r3),
+                    _mm512_unpackhi_pd(r2, r3),
+                ]
+            }
         }
     }
 );

@@ -4,7 +4,7 @@
 //! which only [`Avx512::detect`] and [`Avx2::detect`] make. Slices are checked before their pointers
 //! are read.
 
-use super::{Kernel, Real, Simd};
+use super::{COLUMNS, Kernel, Real, Simd};
 
 /// The operations whose intrinsics differ in name only; `$rest` holds the others.
 macro_rules! x86 {

@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{Avx2, Avx512Narrow, Simd};
+use super::{Avx2, Avx512Narrow, COLUMNS, Simd};
 
 /// Half-length vectors with the masks of AVX-512; all that has no mask is that of AVX2.
 macro_rules! narrow {
@@ -96,7 +96,7 @@ macro_rules! narrow {
             select_equal(a: $v, b: $v, yes: $v, no: $v) -> $v;
             store_integers(v: $v, out: &mut [u32]) -> ();
             reduce_add(a: $v) -> $t;
-            transpose_square(x: &[$t], x_row: usize, out: &mut [$t], out_row: usize) -> ();
+            load_columns(x: &[$t], row: usize) -> [$v; COLUMNS];
         }, {
             load_ptr(x: *const $t) -> $v;
             store_ptr(v: $v, out: *mut $t) -> ();
