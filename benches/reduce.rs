@@ -12,9 +12,9 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use maml_kernels::{
-    Isa, Onto, Pool, Real, Store, add_scaled, axpy, channel_covariance, channel_dot, channel_mean, dot, gather,
-    gather_windows, limit, mul, pool_winners, relu_pool_winners, repeat, scale, scale_centered, scale_channels,
-    scatter_add, scatter_windows, sum, sum_axis,
+    Isa, Onto, Pool, Pooled, Real, Store, add_scaled, axpy, channel_covariance, channel_dot, channel_mean,
+    channel_moments, channel_totals, dot, gather, gather_windows, limit, mul, norm_relu_pool, pool_winners, repeat,
+    scale, scale_centered, scale_channels, scatter_add, scatter_windows, sum, sum_axis,
 };
 use numbers::numbers;
 use timing::quick;
@@ -51,6 +51,8 @@ fn channels(criterion: &mut Criterion) {
     for channels in [32, 64] {
         let (k, rows) = (numbers::<f32>(channels, 4), n / channels);
         let mut per_channel = vec![0.0; channels];
+        let (mut moments, mut totals) = (vec![0.0; channels], vec![0.0; channels]);
+        channel_totals(isas[0], &a, &mut totals);
         let mut run = |name: &str, arrays: usize, kernel: &mut dyn FnMut(Isa, &mut [f32])| {
             let name = format!("{name} of {channels}");
             measure(criterion, &name, &isas, arrays * size_of_val(&*a), |isa| kernel(isa, &mut per_channel));
@@ -59,11 +61,12 @@ fn channels(criterion: &mut Criterion) {
         run("channel_mean", 1, &mut |isa, s| channel_mean(isa, &a, s));
         run("channel_dot", 2, &mut |isa, s| channel_dot(isa, &a, &b, s));
         run("channel_variance", 1, &mut |isa, s| channel_covariance(isa, &a, &a, s));
+        run("channel_moments", 1, &mut |isa, s| channel_moments(isa, &a, &mut moments, s));
         run("channel_covariance", 2, &mut |isa, s| channel_covariance(isa, &a, &b, s));
         run("scale_channels", 2, &mut |isa, _| scale_channels(isa, &a, &k, Store::Set, &mut out));
         run("scale_channels, added", 3, &mut |isa, _| scale_channels(isa, &a, &k, Store::Add, &mut out));
-        run("scale_centered", 3, &mut |isa, _| scale_centered(isa, &a, &k, Store::Set, &mut out));
-        run("scale_centered, added", 4, &mut |isa, _| scale_centered(isa, &a, &k, Store::Add, &mut out));
+        run("scale_centered", 2, &mut |isa, _| scale_centered(isa, &a, &totals, &k, Store::Set, &mut out));
+        run("scale_centered, added", 3, &mut |isa, _| scale_centered(isa, &a, &totals, &k, Store::Add, &mut out));
         run("repeat", 1, &mut |isa, _| repeat(isa, 1, rows, channels, &k, Store::Set, &mut out));
     }
     // The scores of five classes.
@@ -80,11 +83,12 @@ fn pooling<T: Real>(criterion: &mut Criterion) {
     let (x, mut gradient) = (numbers::<T>(POOL.input_len(), 1), numbers::<T>(POOL.input_len(), 2));
     let [center, slope, shift] = [[0.1; 64], [1.5; 64], [-0.5; 64]].map(|v| v.map(T::from_f64));
     let mut winners = vec![0; POOL.output_len()];
-    let [mut pooled, mut open] = [3, 4].map(|seed| numbers::<T>(POOL.output_len(), seed));
+    let [mut pooled, mut open, mut normalised] = [3, 4, 5].map(|seed| numbers::<T>(POOL.output_len(), seed));
     let bytes = size_of_val(&*x) + size_of_val(&*winners);
     measure(criterion, &format!("pool_winners {kind}"), &isas, bytes, |isa| pool_winners(isa, &POOL, &x, &mut winners));
-    measure(criterion, &format!("relu_pool_winners {kind}"), &isas, bytes, |isa| {
-        relu_pool_winners(isa, &POOL, &x, &center, &slope, &shift, &mut winners, &mut pooled, &mut open);
+    measure(criterion, &format!("norm_relu_pool {kind}"), &isas, bytes, |isa| {
+        let out = Pooled { winners: &mut winners, centered: &mut pooled, open: &mut open, normalised: &mut normalised };
+        norm_relu_pool(isa, &POOL, &x, &center, &slope, &shift, out);
     });
     let (one, bytes) = (&isas[..1], bytes + size_of_val(&*pooled));
     measure(criterion, &format!("gather {kind}"), one, bytes, |_| gather(&winners, &x, &mut pooled));
@@ -95,7 +99,9 @@ fn pooling<T: Real>(criterion: &mut Criterion) {
     measure(criterion, &format!("scatter_windows {kind}"), &isas, bytes, |isa| {
         scatter_windows(isa, &POOL, &winners, &pooled, Onto::Nothing, &mut gradient);
     });
-    let onto = Onto::Centered { a: &x, k: &slope, shift: &shift };
+    let mut totals = vec![0.0; POOL.channels];
+    channel_totals(isas[0], &x, &mut totals);
+    let onto = Onto::Centered { a: &x, totals: &totals, k: &slope, shift: &shift };
     measure(criterion, &format!("scatter_windows, centred {kind}"), &isas, bytes + size_of_val(&*x), |isa| {
         scatter_windows(isa, &POOL, &winners, &pooled, onto, &mut gradient);
     });

@@ -4,7 +4,11 @@
 #[path = "support/sampling.rs"]
 mod sampling;
 
-use maml_autograd::{Function, Tensor, Value, grad, hvp, neural, value};
+use maml_autograd::{
+    Function, Tensor, Value, grad, hvp, neural,
+    op::{Bilinear, Form, Op, Slot},
+    value,
+};
 use maml_kernels::Real;
 use sampling::{direction, largest, stream, uniform};
 
@@ -218,4 +222,32 @@ fn matrix_products_agree_on_who_is_transposed() {
     assert_eq!(a.matmul(&b).as_slice(), product);
     assert_eq!(a.matmul_nt(&b_t).as_slice(), product);
     assert_eq!(a_t.matmul_tn(&b).as_slice(), product);
+}
+
+/// An array remembers the sums that were found with its variance; nothing that is computed from it changes by that.
+#[test]
+fn what_an_array_remembers_changes_no_bits() {
+    let bits = |x: &Tensor<f32>| x.as_slice().iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+    let rng = &mut stream("remembered", [0, 0]);
+    for channels in [1, 2, 5, 32, 33, 64, 100] {
+        let x = uniform(rng, [70, 3, channels].into(), -1.0, 1.0).cast::<f32>();
+        let k = uniform(rng, [channels].into(), -1.0, 1.0).cast::<f32>();
+        let centered = |x: &Tensor<f32>| {
+            let form = Bilinear { form: Form::Covariance, open: Slot::A };
+            Tensor::apply(Op::Bilinear(form), &[x, &k])
+        };
+        let fresh = || Tensor::new(x.shape(), x.as_slice());
+        let (sums, scaled) = (fresh().sum_to([channels]), centered(&fresh()));
+        let remembered = fresh();
+        let variance = remembered.channel_covariance(&remembered);
+        assert_eq!(bits(&variance), bits(&x.channel_covariance(&fresh())), "{channels} channels");
+        assert_eq!(bits(&remembered.sum_to([channels])), bits(&sums), "{channels} channels");
+        assert_eq!(bits(&centered(&remembered)), bits(&scaled), "{channels} channels");
+        // Under another shape it has other sums.
+        let wide = remembered.reshape([70, 3 * channels]);
+        assert_eq!(
+            bits(&wide.sum_to([3 * channels])),
+            bits(&fresh().reshape([70, 3 * channels]).sum_to([3 * channels]))
+        );
+    }
 }

@@ -5,8 +5,9 @@ mod canaries;
 
 use canaries::{Numbers, on_every_isa, wide, with_canaries};
 use maml_kernels::{
-    Isa, MISSING, Onto, Pool, Real, Store, gather, gather_windows, naive, pool_winners, relu_pool_winners, repeat,
-    scale_centered, scatter_add, scatter_windows,
+    Conv, Isa, MISSING, Onto, Pool, Pooled, Real, Store, add_scaled, channel_totals, conv_weight_gradient,
+    conv_weight_gradient_of_windows, gather, gather_windows, naive, norm_relu_pool, pool_winners, repeat,
+    scale_centered, scale_channels, scatter_add, scatter_windows,
 };
 
 fn pools() -> Vec<Pool> {
@@ -52,16 +53,26 @@ fn pooling<T: Real>(isa: Isa) {
                 continue;
             }
             naive::relu_pool_winners(&p, &x, &center, &slope, &shift, &mut want);
-            let [mut picked, mut open] = [(); 2].map(|()| vec![canary::<T>(); want.len()]);
-            let got = with_canaries(77, &vec![77; want.len()], 5, |out| {
-                relu_pool_winners(isa, &p, &x, &center, &slope, &shift, out, &mut picked, &mut open);
+            let mut centered = vec![canary::<T>(); want.len()];
+            let [mut open, mut normalised] = [(); 2].map(|()| centered.clone());
+            let got = with_canaries(77, &vec![77; want.len()], 5, |winners| {
+                let (centered, open, normalised) = (&mut centered[..], &mut open[..], &mut normalised[..]);
+                let out = Pooled { winners, centered, open, normalised };
+                norm_relu_pool(isa, &p, &x, &center, &slope, &shift, out);
             });
             assert_eq!(got, want, "relu {isa} {p:?} {x:?}");
-            let mut values = picked.clone();
-            gather(&want, &x, &mut values);
-            assert_eq!(bits(&picked), bits(&values), "picked {isa} {p:?} {x:?}");
-            let is_open = want.iter().map(|&i| if i == MISSING { T::ZERO } else { T::ONE });
-            assert!(open.into_iter().eq(is_open), "open {isa} {p:?} {x:?}");
+            let is_open: Vec<T> = want.iter().map(|&i| if i == MISSING { T::ZERO } else { T::ONE }).collect();
+            assert!(open == is_open, "open {isa} {p:?} {x:?}");
+            // The same values by one kernel after the other.
+            let [mut picked, mut part, mut whole] = [(); 3].map(|()| vec![canary::<T>(); want.len()]);
+            gather(&want, &x, &mut picked);
+            let negative: Vec<T> = center.iter().map(|&c| -c).collect();
+            scale_channels(isa, &open, &negative, Store::Set, &mut part);
+            add_scaled(isa, &picked, T::ONE, &part, &mut whole);
+            assert_eq!(bits(&centered), bits(&whole), "centered {isa} {p:?} {x:?}");
+            scale_channels(isa, &open, &shift, Store::Set, &mut part);
+            scale_channels(isa, &centered, &slope, Store::Add, &mut part);
+            assert_eq!(bits(&normalised), bits(&part), "normalised {isa} {p:?} {x:?}");
         }
     }
 }
@@ -99,14 +110,16 @@ fn windows<T: Real>(isa: Isa) {
 
         let (a, old) = (numbers.uniform::<T>(x.len()), numbers.uniform::<T>(x.len()));
         let [k, shift] = [(); 2].map(|()| numbers.uniform::<T>(p.channels));
-        let onto = [Onto::Nothing, Onto::Out, Onto::Centered { a: &a, k: &k, shift: &shift }];
+        let mut totals = vec![0.0; p.channels];
+        channel_totals(isa, &a, &mut totals);
+        let onto = [Onto::Nothing, Onto::Out, Onto::Centered { a: &a, totals: &totals, k: &k, shift: &shift }];
         for onto in onto {
             let mut want = old.clone();
             match onto {
                 Onto::Nothing => want.fill(T::ZERO),
                 Onto::Out => {}
                 Onto::Centered { .. } => {
-                    scale_centered(isa, &a, &k, Store::Set, &mut want);
+                    scale_centered(isa, &a, &totals, &k, Store::Set, &mut want);
                     repeat(isa, 1, x.len() / p.channels.max(1), p.channels, &shift, Store::Add, &mut want);
                 }
             }
@@ -123,6 +136,48 @@ fn windows_are_gathered_and_scattered_as_any_places() {
     on_every_isa(windows::<f64>);
 }
 
+/// The weight gradient of what windows are scattered into, image by image or not, is that of the whole.
+fn weight_gradients<T: Real>(isa: Isa) {
+    let mut numbers = Numbers(10);
+    for (images, side, c_in, channels) in [(3, 4, 1, 5), (5, 28, 1, 64), (40, 8, 3, 32), (7, 9, 2, 17), (6, 8, 32, 32)]
+    {
+        let g = Conv {
+            images,
+            height: side,
+            width: side + 1,
+            c_in,
+            c_out: channels,
+            kernel_height: 3,
+            kernel_width: 3,
+            stride: 1,
+            padding: 1,
+        };
+        let p = Pool { images, height: side, width: side + 1, channels, window: 2, stride: 2 };
+        let (x, a) = (numbers.uniform::<T>(g.input_len()), numbers.uniform::<T>(p.input_len()));
+        let [k, shift] = [(); 2].map(|()| numbers.uniform::<T>(channels));
+        let (mut index, mut totals) = (vec![0; p.output_len()], vec![0.0; channels]);
+        pool_winners(isa, &p, &a, &mut index);
+        channel_totals(isa, &a, &mut totals);
+        let winners = numbers.uniform::<T>(index.len());
+        for onto in [Onto::Nothing, Onto::Centered { a: &a, totals: &totals, k: &k, shift: &shift }] {
+            let mut dy = vec![T::ZERO; p.input_len()];
+            scatter_windows(isa, &p, &index, &winners, onto, &mut dy);
+            let mut want = vec![T::ZERO; g.weight_len()];
+            conv_weight_gradient(isa, &g, &x, &dy, &mut want);
+            let got = with_canaries(canary(), &want, 3, |dw| {
+                conv_weight_gradient_of_windows(isa, &g, &x, &p, &index, &winners, onto, dw);
+            });
+            assert_eq!(bits(&got), bits(&want), "{isa} {g:?} {onto:?}");
+        }
+    }
+}
+
+#[test]
+fn weight_gradients_of_windows_are_those_of_what_they_are_scattered_into() {
+    on_every_isa(weight_gradients::<f32>);
+    on_every_isa(weight_gradients::<f64>);
+}
+
 #[test]
 fn pool_winners_are_the_specified_ones() {
     on_every_isa(pooling::<f32>);
@@ -135,8 +190,10 @@ fn fractional_pooling<T: Real>(isa: Isa) {
         let x = numbers.uniform::<T>(p.input_len());
         let [center, slope, shift] = [0; 3].map(|_| numbers.uniform::<T>(p.channels));
         let mut got = vec![0; p.output_len()];
-        let [mut picked, mut open] = [(); 2].map(|()| vec![T::ZERO; got.len()]);
-        relu_pool_winners(isa, &p, &x, &center, &slope, &shift, &mut got, &mut picked, &mut open);
+        let [mut centered, mut open, mut normalised] = [(); 3].map(|()| vec![T::ZERO; got.len()]);
+        let (centered, open, normalised) = (&mut centered[..], &mut open[..], &mut normalised[..]);
+        let out = Pooled { winners: &mut got, centered, open, normalised };
+        norm_relu_pool(isa, &p, &x, &center, &slope, &shift, out);
         let [wx, wc, ws, wt] = [&x, &center, &slope, &shift].map(|v| wide(v));
         let z: Vec<f64> =
             (0..x.len()).map(|i| (i, i % p.channels)).map(|(i, c)| ws[c] * (wx[i] - wc[c]) + wt[c]).collect();

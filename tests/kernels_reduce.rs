@@ -7,8 +7,8 @@ use std::fmt::Debug;
 
 use canaries::{Numbers, on_every_isa, wide, with_canaries};
 use maml_kernels::{
-    Isa, Real, Store, channel_covariance, channel_dot, channel_mean, dot, naive, repeat, scale_centered,
-    scale_channels, sum, sum_axis,
+    Isa, Real, Store, channel_covariance, channel_dot, channel_mean, channel_moments, channel_totals, dot, naive,
+    repeat, scale_centered, scale_channels, sum, sum_axis,
 };
 
 #[track_caller]
@@ -128,7 +128,19 @@ fn channel_shapes<T: Real>(isa: Isa) {
             if channels > 0 {
                 naive::channel_covariance(channels, &wide_a, &wide_a, &mut want);
             }
-            assert_close(&per_channel(&|out| channel_covariance(isa, &a, &a, out)), &want, 8.0, &what);
+            let variance = per_channel(&|out| channel_covariance(isa, &a, &a, out));
+            assert_close(&variance, &want, 8.0, &what);
+            // The same bits in one pass.
+            let (mut totals, mut moments) = (vec![0.0; channels], vec![7.0; channels]);
+            channel_totals(isa, &a, &mut totals);
+            assert_eq!(per_channel(&|out| channel_moments(isa, &a, &mut moments.clone(), out)), variance, "{what:?}");
+            channel_moments(isa, &a, &mut moments, &mut vec![T::ZERO; channels]);
+            assert_eq!(moments, totals, "{what:?}");
+            let mut sums = vec![T::ZERO; channels];
+            sum_axis(isa, 1, rows, channels, &a, &mut sums);
+            // A single column is summed as a row.
+            let rounded: Vec<T> = totals.iter().map(|&total| T::from_f64(total)).collect();
+            assert!(channels == 1 || sums == rounded, "{what:?}: {sums:?} against {rounded:?}");
             if channels > 0 {
                 naive::channel_dot(channels, &wide_a, &wide_b, &mut want);
             }
@@ -144,8 +156,8 @@ fn channel_shapes<T: Real>(isa: Isa) {
             if channels > 0 {
                 naive::scale_centered(channels, &wide_a, &wide_k, &mut want);
             }
-            assert_close(&full(&|out| scale_centered(isa, &a, &k, Store::Set, out)), &want, 4.0, &what);
-            assert_close(&full(&|out| scale_centered(isa, &a, &k, Store::Add, out)), &plus(&want), 4.0, &what);
+            assert_close(&full(&|out| scale_centered(isa, &a, &totals, &k, Store::Set, out)), &want, 4.0, &what);
+            assert_close(&full(&|out| scale_centered(isa, &a, &totals, &k, Store::Add, out)), &plus(&want), 4.0, &what);
         }
     }
 }
@@ -176,7 +188,9 @@ fn covariance_survives_a_large_mean() {
                 }
                 let ones = vec![1.0; channels];
                 let mut centered = vec![0.0; a.len()];
-                scale_centered(isa, a, &ones, Store::Set, &mut centered);
+                let mut totals = vec![0.0; channels];
+                channel_totals(isa, a, &mut totals);
+                scale_centered(isa, a, &totals, &ones, Store::Set, &mut centered);
                 assert!(sum(isa, &centered).abs() < 1e-3, "{isa}: the centred values have a mean");
             });
         }

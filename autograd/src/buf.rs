@@ -1,6 +1,6 @@
 //! The only owner of numbers, and the only place where memory is reused.
 
-use std::{cell::RefCell, collections::BTreeMap, marker::PhantomData, mem};
+use std::{cell::RefCell, collections::BTreeMap, marker::PhantomData, mem, sync::OnceLock};
 
 use bytemuck::Pod;
 use maml_kernels::Aligned;
@@ -50,6 +50,8 @@ pub(crate) struct Buf<T: Pod> {
     memory: Aligned,
     len: usize,
     element: PhantomData<T>,
+    /// The sums over the rows of what was written, once somebody asked for them.
+    totals: OnceLock<Box<[f64]>>,
 }
 
 impl<T: Pod> Buf<T> {
@@ -67,7 +69,7 @@ impl<T: Pod> Buf<T> {
                 Aligned::zeroed(bytes)
             })
         });
-        Self { memory, len, element: PhantomData }
+        Self { memory, len, element: PhantomData, totals: OnceLock::new() }
     }
 
     pub(crate) fn zeros(len: usize) -> Self {
@@ -80,7 +82,13 @@ impl<T: Pod> Buf<T> {
         &self.memory.as_slice()[..self.len]
     }
 
+    pub(crate) fn totals(&self) -> &OnceLock<Box<[f64]>> {
+        &self.totals
+    }
+
+    /// What is remembered about the numbers is forgotten.
     pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
+        self.totals.take();
         &mut self.memory.as_mut_slice()[..self.len]
     }
 }

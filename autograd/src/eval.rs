@@ -1,13 +1,15 @@
 //! `Tensor` as an interpreter: every operation is one kernel.
 
+use std::borrow::Cow;
+
 use maml_kernels as kernels;
 use maml_kernels::{Conv, Isa, Layout, Map, Onto, Real, Store};
 
 use crate::{
     Shape, Tensor, Value,
+    normalisation::NormalisationCotangent,
     op::{Bilinear, Form, Linear, Op, Slot, Term},
     profile::{self, Work},
-    shape::Block,
 };
 
 impl<T: Real> Value for Tensor<T> {
@@ -48,17 +50,15 @@ impl<T: Real> Value for Tensor<T> {
     }
 
     /// Evaluates the term that costs a pass over fresh memory first, then adds the others in place.
-    fn total(first: Term<Self>, mut others: Vec<Term<Self>>) -> Self {
+    fn total(first: Term<Self>, others: Vec<Term<Self>>) -> Self {
         if others.is_empty() {
             return first.evaluate();
         }
-        others.insert(0, first);
-        others.sort_by_key(|term| cost_of_adding(&term.op));
-        others.reverse();
-        if let Some(sum) = normalisation_cotangent(&others) {
-            return sum;
+        let terms = in_order(first, others);
+        if let Some(cotangent) = NormalisationCotangent::of(&terms) {
+            return cotangent.whole();
         }
-        let mut terms = others.into_iter();
+        let mut terms = terms.into_iter();
         let first = terms.next().expect("there is a first term").evaluate();
         terms.fold(first, |mut sum, term| {
             let (args, shape) = (term.args.map(|x| x), sum.shape());
@@ -72,6 +72,28 @@ impl<T: Real> Value for Tensor<T> {
             sum.plus(&term.evaluate())
         })
     }
+
+    fn known_total(_: Term<Self>, _: Vec<Term<Self>>, numbers: Tensor<T>) -> Self {
+        numbers
+    }
+
+    fn weight_gradient(conv: Conv, images: &Self, first: Term<Self>, others: Vec<Term<Self>>) -> Self {
+        let terms = in_order(first, others);
+        if let Some(cotangent) = NormalisationCotangent::of(&terms) {
+            return cotangent.weight_gradient(&conv, images);
+        }
+        let mut terms = terms.into_iter();
+        let cotangent = Self::total(terms.next().expect("there is a first term"), terms.collect());
+        Self::apply(Op::Bilinear(Bilinear { form: Form::Conv(conv), open: Slot::B }), &[images, &cotangent])
+    }
+}
+
+/// These terms in the order in which they are summed, the one that costs most first.
+fn in_order<V>(first: Term<V>, mut others: Vec<Term<V>>) -> Vec<Term<V>> {
+    others.insert(0, first);
+    others.sort_by_key(|term| cost_of_adding(&term.op));
+    others.reverse();
+    others
 }
 
 impl<T: Real> Tensor<T> {
@@ -90,39 +112,8 @@ pub(crate) fn map_with_slope<T: Real>(map: Map, x: &Tensor<T>) -> Option<[Tensor
     let Map::Softplus = map else { return None };
     let (shape, isa) = (x.shape(), Isa::current());
     let work = || Work::of(&Op::Pointwise(map), &[shape, shape], shape, size_of::<T>());
-    let mut slope = None;
-    let y = profile::operation(
-        || "softplus with its slope",
-        shape,
-        work,
-        || {
-            Tensor::written(shape, |y| {
-                slope = Some(Tensor::written(shape, |slope| kernels::softplus_with_slope(isa, x.as_slice(), y, slope)));
-            })
-        },
-    );
-    Some([y, slope.expect("written with y")])
-}
-
-/// The cotangent of what goes into normalisation, ReLU and pooling: the winners' own part, that of the mean and that of
-/// the variance, in this order from the last, are summed in one pass over memory.
-fn normalisation_cotangent<T: Real>(terms: &[Term<Tensor<T>>]) -> Option<Tensor<T>> {
-    let [variance, mean, winners] = terms else { return None };
-    let Op::Bilinear(Bilinear { form: Form::Covariance, open: Slot::A | Slot::B }) = variance.op else { return None };
-    let Op::Linear(Linear::Repeat(Block { outer: 1, .. }, _)) = mean.op else { return None };
-    let Op::Linear(Linear::Scatter(index, shape)) = &winners.op else { return None };
-    let (pool, [a, k]) = (index.windows()?, &variance.args[..]) else { return None };
-    let fits = a.shape() == *shape && k.shape().len() == pool.channels && mean.args[0].shape().len() == pool.channels;
-    fits.then(|| {
-        let (g, shift) = (winners.args[0].as_slice(), mean.args[0].as_slice());
-        let onto = Onto::Centered { a: a.as_slice(), k: k.as_slice(), shift };
-        let write = |out: &mut [T]| kernels::scatter_windows(Isa::current(), pool, index, g, onto, out);
-        let work = || {
-            let args = [winners.args[0].shape(), a.shape(), k.shape()];
-            Work::of(&variance.op, &args, *shape, size_of::<T>())
-        };
-        profile::operation(|| "cotangent of a normalisation", *shape, work, || Tensor::written(*shape, write))
-    })
+    let write = |[y, slope]: [&mut [T]; 2]| kernels::softplus_with_slope(isa, x.as_slice(), y, slope);
+    Some(profile::operation(|| "softplus with its slope", shape, work, || Tensor::written_together(shape, write)))
 }
 
 /// Whether an operation can add to what is there; the result of another is made apart.
@@ -163,7 +154,13 @@ fn evaluate<T: Real>(op: &Op, args: &[&Tensor<T>], store: Store, out: &mut [T]) 
             Store::Add => kernels::axpy(isa, T::from_f64(*s), x, out),
         },
         Op::Linear(Linear::Reshape(_)) => out.copy_from_slice(x),
-        Op::Linear(Linear::Sum(b, _)) => kernels::sum_axis(isa, b.outer, b.times, b.inner, x, out),
+        Op::Linear(Linear::Sum(b, _)) => match args[0].known_totals() {
+            // A single column is summed as a row.
+            Some(totals) if b.outer == 1 && b.inner == totals.len() && b.inner > 1 => {
+                out.iter_mut().zip(totals).for_each(|(out, total)| *out = T::from_f64(*total));
+            }
+            _ => kernels::sum_axis(isa, b.outer, b.times, b.inner, x, out),
+        },
         Op::Linear(Linear::Repeat(b, _)) => kernels::repeat(isa, b.outer, b.times, b.inner, x, store, out),
         Op::Linear(Linear::Gather(index, _)) => match index.windows() {
             Some(pool) => kernels::gather_windows(isa, pool, index, x, out),
@@ -193,11 +190,27 @@ fn evaluate<T: Real>(op: &Op, args: &[&Tensor<T>], store: Store, out: &mut [T]) 
                 (Form::Conv(g), Slot::B) => kernels::conv_weight_gradient(isa, g, x, y, out),
                 (Form::Channels, Slot::C) => kernels::channel_dot(isa, x, y, out),
                 (Form::Channels, _) => kernels::scale_channels(isa, x, y, store, out),
+                (Form::Covariance, Slot::C) if std::ptr::eq(x, y) => {
+                    let mut totals = vec![0.0; out.len()];
+                    kernels::channel_moments(isa, x, &mut totals, out);
+                    args[0].remember_totals(&totals);
+                }
                 (Form::Covariance, Slot::C) => kernels::channel_covariance(isa, x, y, out),
-                (Form::Covariance, _) => kernels::scale_centered(isa, x, y, store, out),
+                (Form::Covariance, _) => kernels::scale_centered(isa, x, &totals(args[0]), y, store, out),
             }
         }
     }
+}
+
+/// The sums of x over all axes but the last.
+pub(crate) fn totals<T: Real>(x: &Tensor<T>) -> Cow<'_, [f64]> {
+    if let Some(totals) = x.known_totals() {
+        return totals.into();
+    }
+    let mut totals = vec![0.0; x.shape().last()];
+    kernels::channel_totals(Isa::current(), x.as_slice(), &mut totals);
+    x.remember_totals(&totals);
+    totals.into()
 }
 
 /// The sizes of a product: C\[m, n\] over k, `count` times.

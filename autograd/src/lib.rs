@@ -44,6 +44,7 @@ mod dual;
 mod eval;
 mod index;
 pub mod neural;
+mod normalisation;
 pub mod op;
 pub mod profile;
 mod shape;

@@ -1,7 +1,7 @@
 //! What networks are made of, composed of the vocabulary: everything here differentiates to any order.
 
 use maml_kernels as kernels;
-use maml_kernels::{Isa, Pool, Real};
+use maml_kernels::{Isa, Pool, Pooled, Real};
 
 use crate::{
     Index, Shape, Tensor, Value,
@@ -44,8 +44,10 @@ pub fn channel_mean<V: Value>(x: &V) -> V {
 /// variance.
 #[track_caller]
 pub fn batch_norm<V: Value>(x: &V, scale: &V, shift: &V, epsilon: f64) -> V {
+    // The pass that finds the variance also finds the sums.
+    let slope = slope(x, scale, epsilon);
     let mean = channel_mean(x).expand(x.shape());
-    x.sub(&mean).scale_channels(&slope(x, scale, epsilon)).add(&shift.expand(x.shape()))
+    x.sub(&mean).scale_channels(&slope).add(&shift.expand(x.shape()))
 }
 
 /// `max_pool(relu(batch_norm(x)), 2, 2)` in a few passes over memory. The affine part of the normalisation is
@@ -53,41 +55,43 @@ pub fn batch_norm<V: Value>(x: &V, scale: &V, shift: &V, epsilon: f64) -> V {
 #[track_caller]
 pub fn norm_relu_pool<V: Value>(x: &V, scale: &V, shift: &V, epsilon: f64) -> V {
     let (pool, pooled) = pooling(x.shape(), 2, 2);
-    let mean = channel_mean(x);
+    // The pass that finds the variance also finds the sums.
     let slope = slope(x, scale, epsilon);
+    let mean = channel_mean(x);
     let choose = || chosen(&pool, pooled, [x, &mean, &slope, shift].map(V::peek));
-    let Chosen { winners, picked, open } = profile::operation(|| "choice of winners", pooled, Work::default, choose);
-    let picked = V::known(Op::Linear(Linear::Gather(winners, pooled)), &[x], picked);
-    let open = V::constant(open);
-    let centered = picked.add(&open.scale_channels(&mean.neg()));
-    let per_channel = Op::Bilinear(Bilinear { form: Form::Channels, open: Slot::A });
-    V::total(
-        Term::binary(per_channel.clone(), [centered, slope]),
-        vec![Term::binary(per_channel, [open, shift.clone()])],
-    )
+    let Chosen { winners, centered, open, normalised } =
+        profile::operation(|| "normalised winners", pooled, Work::default, choose);
+    // What the kernel has computed, as the operations that it stands for.
+    let (pick, open) = (Op::Linear(Linear::Gather(winners, pooled)), V::constant(open));
+    let per_channel = |a: &V, k: V| {
+        let scaling = Bilinear { form: Form::Channels, open: Slot::A };
+        Term::binary(Op::Bilinear(scaling), [a.clone(), k])
+    };
+    let centered = V::known_total(Term::unary(pick, x.clone()), vec![per_channel(&open, mean.neg())], centered);
+    V::known_total(per_channel(&centered, slope), vec![per_channel(&open, shift.clone())], normalised)
 }
 
 /// What one look at the images tells.
 struct Chosen<T: Real> {
     winners: Index,
-    /// Their values.
-    picked: Tensor<T>,
+    /// Their distance from the mean.
+    centered: Tensor<T>,
     /// 1 for each window with a winner, 0 where the ReLU is closed.
     open: Tensor<T>,
+    /// What comes out.
+    normalised: Tensor<T>,
 }
 
 fn chosen<T: Real>(pool: &Pool, pooled: Shape, normalised: [Tensor<T>; 4]) -> Chosen<T> {
     let [x, mean, slope, shift] = normalised.each_ref().map(Tensor::as_slice);
-    let (mut winners, mut open) = (None, None);
-    let picked = Tensor::written(pooled, |picked| {
-        open = Some(Tensor::written(pooled, |open| {
-            winners = Some(Index::written(pooled.len(), |winners| {
-                kernels::relu_pool_winners(Isa::current(), pool, x, mean, slope, shift, winners, picked, open);
-            }));
+    let mut winners = None;
+    let [centered, open, normalised] = Tensor::written_together(pooled, |[centered, open, normalised]| {
+        winners = Some(Index::written(pooled.len(), |winners| {
+            let out = Pooled { winners, centered, open, normalised };
+            kernels::norm_relu_pool(Isa::current(), pool, x, mean, slope, shift, out);
         }));
     });
-    let (winners, open) = (winners.expect("written"), open.expect("written"));
-    Chosen { winners: winners.in_windows(*pool), picked, open }
+    Chosen { winners: winners.expect("written").in_windows(*pool), centered, open, normalised }
 }
 
 /// scale / √(variance + ε), per channel.

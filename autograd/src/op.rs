@@ -31,7 +31,7 @@ pub enum Op {
 
 impl Op {
     /// Whether its rule multiplies its cotangent element by element.
-    pub(crate) fn multiplies(&self) -> bool {
+    fn multiplies(&self) -> bool {
         matches!(self, Op::Pointwise(_) | Op::Bilinear(Bilinear { form: Form::Product, .. }))
     }
 
@@ -244,13 +244,21 @@ pub(crate) enum Cotangent<V> {
     Whole(V),
     /// A term that copies one number along each row, not yet evaluated: to multiply by it, it need not be written out.
     Rows(Term<V>),
+    /// The terms of its total, not yet evaluated.
+    Terms(Term<V>, Vec<Term<V>>),
 }
 
 impl<V: Value> Cotangent<V> {
-    /// The total of these terms, the one way or the other.
-    pub(crate) fn of(first: Term<V>, others: Vec<Term<V>>) -> Self {
-        match &first.op {
-            Op::Linear(Linear::Repeat(block, _)) if block.inner == 1 && others.is_empty() => Self::Rows(first),
+    /// The total of these terms, as the operation whose result has it wants it; `wanted` are those of its arguments that
+    /// get a contribution.
+    pub(crate) fn of(op: &Op, wanted: &[bool], first: Term<V>, others: Vec<Term<V>>) -> Self {
+        match (op, &first.op) {
+            (op, Op::Linear(Linear::Repeat(block, _))) if op.multiplies() && block.inner == 1 && others.is_empty() => {
+                Self::Rows(first)
+            }
+            (Op::Bilinear(Bilinear { form: Form::Conv(_), open: Slot::C }), _) if !wanted[0] => {
+                Self::Terms(first, others)
+            }
             _ => Self::Whole(V::total(first, others)),
         }
     }
@@ -259,21 +267,22 @@ impl<V: Value> Cotangent<V> {
         match self {
             Self::Whole(g) => g.clone(),
             Self::Rows(term) => term.evaluate(),
+            Self::Terms(first, others) => V::total(first.clone(), others.clone()),
         }
     }
 
     /// g · x, element by element.
     fn times(&self, x: V) -> Term<V> {
         match self {
-            Self::Whole(g) => {
-                let product = Bilinear { form: Form::Product, open: Slot::C };
-                Term::binary(Op::Bilinear(product), [g.clone(), x])
-            }
             Self::Rows(term) => {
                 let rows = term.args[0].shape().len();
                 let factors = term.args[0].reshape(if rows == 1 { Shape::scalar() } else { [rows].into() });
                 let scaling = Bilinear { form: Form::Inner(rows), open: Slot::A };
                 Term::binary(Op::Bilinear(scaling), [x, factors])
+            }
+            _ => {
+                let product = Bilinear { form: Form::Product, open: Slot::C };
+                Term::binary(Op::Bilinear(product), [self.whole(), x])
             }
         }
     }
@@ -312,6 +321,13 @@ impl<V: Value> Call<'_, V> {
                 Term::binary(partial, [value(1), g.whole().scale(2.0)])
             }
             Op::Bilinear(Bilinear { form: Form::Product, .. }) => g.times(value(1 - j)),
+            Op::Bilinear(Bilinear { form: Form::Conv(conv), open: Slot::C })
+                if j == 1
+                    && let Cotangent::Terms(first, others) = g =>
+            {
+                let gradient = V::weight_gradient(*conv, &value(0), first.clone(), others.clone());
+                Term::unary(Op::Linear(Linear::Scale(1.0)), gradient)
+            }
             Op::Bilinear(Bilinear { form, open }) => {
                 let slots = open.others();
                 let (slot, other) = (slots[j], slots[1 - j]);

@@ -165,13 +165,11 @@ impl<T: Real> Tape<T> {
         let mut found: Vec<Option<V>> = vec![None; targets.len()];
         for id in (0..end).rev().filter(|id| on_path[*id]) {
             let Terms { first: Some(first), others } = std::mem::take(&mut terms[id]) else { continue };
-            let cotangent = if self.multiplies(id) {
-                Cotangent::of(first, others)
-            } else {
-                Cotangent::Whole(V::total(first, others))
-            };
+            let mut cotangent = self.cotangent(id, &on_path, first, others);
             for (found, _) in found.iter_mut().zip(targets).filter(|(_, target)| **target == Some(id)) {
-                *found = Some(cotangent.whole());
+                let whole = cotangent.whole();
+                cotangent = Cotangent::Whole(whole.clone());
+                *found = Some(whole);
             }
             self.pull_back(id, &cotangent, values, |arg, term| {
                 if on_path[arg] {
@@ -182,9 +180,15 @@ impl<T: Real> Tape<T> {
         found
     }
 
-    /// Whether a node was made by an operation that multiplies its cotangent.
-    fn multiplies(&self, id: NodeId) -> bool {
-        self.nodes.borrow()[id].made.as_ref().is_some_and(|(op, _)| op.multiplies())
+    fn cotangent<V: Value>(&self, id: NodeId, on_path: &[bool], first: Term<V>, others: Vec<Term<V>>) -> Cotangent<V> {
+        let made = self.nodes.borrow()[id]
+            .made
+            .as_ref()
+            .map(|(op, args)| (op.clone(), args.map(|arg| arg.id.is_some_and(|arg| on_path[arg]))));
+        match made {
+            None => Cotangent::Whole(V::total(first, others)),
+            Some((op, wanted)) => Cotangent::of(&op, &wanted, first, others),
+        }
     }
 
     fn depends_on(&self, targets: &[Option<NodeId>], end: NodeId) -> Vec<bool> {
@@ -350,12 +354,16 @@ impl<T: Real> Value for Var<'_, T> {
         }
         let plain = |term: &Term<Self>| Term { op: term.op.clone(), args: term.args.map(|x| x.tensor.clone()) };
         let tensor = Tensor::total(plain(&first), others.iter().map(plain).collect());
+        Self::known_total(first, others, tensor)
+    }
+
+    fn known_total(first: Term<Self>, others: Vec<Term<Self>>, numbers: Tensor<T>) -> Self {
         let record = |term: &Term<Self>| match term.op {
             Op::Linear(Linear::Scale(1.0)) => term.args[0].clone(),
-            _ => Self::record(tensor.clone(), term.op.clone(), &term.args.map(|x| x)),
+            _ => Self::record(numbers.clone(), term.op.clone(), &term.args.map(|x| x)),
         };
-        let add = |a: Self, term| Self::record(tensor.clone(), Op::Add(1.0), &[&a, &record(term)]);
+        let add = |a: Self, term| Self::record(numbers.clone(), Op::Add(1.0), &[&a, &record(term)]);
         let sum = others.iter().fold(record(&first), add);
-        Self { tensor, node: sum.node }
+        Self { tensor: numbers, node: sum.node }
     }
 }

@@ -71,6 +71,13 @@ impl<T: Real> Tensor<T> {
         Self { shape, buf: Arc::new(buf) }
     }
 
+    /// [`Self::written`] for several of one shape.
+    pub(crate) fn written_together<const N: usize>(shape: Shape, write: impl FnOnce([&mut [T]; N])) -> [Self; N] {
+        let mut bufs = [(); N].map(|()| Buf::dirty(shape.len()));
+        write(bufs.each_mut().map(Buf::as_mut_slice));
+        bufs.map(|buf| Self { shape, buf: Arc::new(buf) })
+    }
+
     pub(crate) fn zeros_then(shape: Shape, write: impl FnOnce(&mut [T])) -> Self {
         let mut buf = Buf::zeros(shape.len());
         write(buf.as_mut_slice());
@@ -90,6 +97,17 @@ impl<T: Real> Tensor<T> {
     /// The values to write, if nobody else holds them.
     pub(crate) fn unique_mut(&mut self) -> Option<&mut [T]> {
         Arc::get_mut(&mut self.buf).map(Buf::as_mut_slice)
+    }
+
+    /// The sums over all axes but the last, before they are rounded, if somebody has found them.
+    pub(crate) fn known_totals(&self) -> Option<&[f64]> {
+        self.buf.totals().get().map(Box::as_ref).filter(|totals| totals.len() == self.shape.last())
+    }
+
+    /// Remembers these sums, as long as the numbers live.
+    pub(crate) fn remember_totals(&self, totals: &[f64]) {
+        // Those of another shape stay.
+        self.buf.totals().get_or_init(|| totals.into());
     }
 
     /// The same values under another shape. Panics if their number differs.

@@ -43,6 +43,19 @@ pub trait Value: Clone {
         others.iter().fold(first.evaluate(), |sum, term| sum.add(&term.evaluate()))
     }
 
+    /// The sum of these terms, whose numbers were found on the way to something else.
+    fn known_total(first: Term<Self>, others: Vec<Term<Self>>, numbers: Tensor<Self::Real>) -> Self {
+        let total = Self::total(first, others);
+        debug_assert_eq!(total.shape(), numbers.shape());
+        total
+    }
+
+    /// The weight gradient of a convolution of constant images, whose output has the total of these terms as cotangent.
+    fn weight_gradient(conv: Conv, images: &Self, first: Term<Self>, others: Vec<Term<Self>>) -> Self {
+        let partial = Bilinear { form: Form::Conv(conv), open: Slot::B };
+        Self::apply(Op::Bilinear(partial), &[images, &Self::total(first, others)])
+    }
+
     /// a + b
     #[track_caller]
     fn add(&self, b: &Self) -> Self {

@@ -3,8 +3,8 @@
 use std::hint::black_box;
 
 use maml_kernels::{
-    Isa, Map, Pool, Store, add_scaled, axpy, channel_covariance, channel_dot, channel_mean, dot, limit, map,
-    pool_winners, relu_pool_winners, scale, scale_centered, scale_channels, sum,
+    Isa, Map, Pool, Pooled, Store, add_scaled, axpy, channel_covariance, channel_dot, channel_mean, dot, limit, map,
+    norm_relu_pool, pool_winners, scale, scale_centered, scale_channels, sum,
 };
 
 use crate::{
@@ -60,13 +60,16 @@ const KERNELS: [Kernel; 18] = [
     kernel("axpy", [2.0, 1.0], |x| axpy(x.isa, 1e-3, x.a, x.out)),
     kernel("add_scaled", [2.0, 1.0], |x| add_scaled(x.isa, x.a, 0.5, x.b, x.out)),
     kernel("scale_channels", [1.0, 1.0], |x| scale_channels(x.isa, x.a, x.channel, Store::Set, x.out)),
-    // For the mean, and for what is left when it is taken off.
-    kernel("scale_centered", [2.0, 1.0], |x| scale_centered(x.isa, x.a, x.channel, Store::Set, x.out)),
+    kernel("scale_centered", [1.0, 1.0], |x| {
+        scale_centered(x.isa, x.a, &[0.5; CHANNELS], x.channel, Store::Set, x.out);
+    }),
     kernel("pool_winners", [1.0, 0.25], |x| pool_winners(x.isa, &x.pool(), x.a, x.winners)),
-    kernel("relu_pool_winners", [1.0, 0.75], |x| {
+    kernel("norm_relu_pool", [1.0, 1.0], |x| {
         let (pool, pooled) = (x.pool(), x.winners.len());
-        let (picked, open) = x.out[..2 * pooled].split_at_mut(pooled);
-        relu_pool_winners(x.isa, &pool, x.a, x.channel, x.channel, x.channel, x.winners, picked, open);
+        let (centered, rest) = x.out[..3 * pooled].split_at_mut(pooled);
+        let (open, normalised) = rest.split_at_mut(pooled);
+        let out = Pooled { winners: x.winners, centered, open, normalised };
+        norm_relu_pool(x.isa, &pool, x.a, x.channel, x.channel, x.channel, out);
     }),
     kernel("exp", [1.0, 1.0], |x| map(x.isa, Map::Exp, x.a, x.out)),
     kernel("log", [1.0, 1.0], |x| map(x.isa, Map::Log, x.a, x.out)),

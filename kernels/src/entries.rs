@@ -5,7 +5,7 @@
 
 #[cfg(doc)]
 use crate::MISSING;
-use crate::{Conv, Isa, Layout, Map, Onto, Pool, Real, Store, Strided};
+use crate::{Conv, Isa, Layout, Map, Onto, Pool, Pooled, Real, Store, Strided};
 
 macro_rules! entries {
     ($($room:ident {$(
@@ -78,6 +78,11 @@ entries! {
         fn conv_input_gradient(isa: Isa, g: &Conv, w: &[T], dy: &[T], dx: &mut [T]);
         /// dw = ∂⟨dy, x ∗ w⟩/∂w. Panics if a slice's length is not that of its tensor.
         fn conv_weight_gradient(isa: Isa, g: &Conv, x: &[T], dy: &[T], dw: &mut [T]);
+        /// [`conv_weight_gradient`] where dy is what [`scatter_windows`] writes for these windows, to the same bits: of few
+        /// channels, image by image, so that dy need not be written out.
+        fn conv_weight_gradient_of_windows(
+            isa: Isa, g: &Conv, x: &[T], p: &Pool, index: &[u32], winners: &[T], onto: Onto<'_, T>, dw: &mut [T],
+        );
     }
     map {
         /// out\[i\] = a\[i\] + s · b\[i\].
@@ -114,24 +119,27 @@ entries! {
     channel {
         /// out\[c\] = 1/rows · Σ_rows a\[row, c\].
         fn channel_mean(isa: Isa, a: &[T], out: &mut [T]);
+        /// totals\[c\] = Σ_rows a\[row, c\], not rounded to the element type: what [`scale_centered`] needs.
+        fn channel_totals(isa: Isa, a: &[T], totals: &mut [f64]);
+        /// [`channel_totals`] and the variance, [`channel_covariance`] of a with itself, in one pass over memory.
+        fn channel_moments(isa: Isa, a: &[T], totals: &mut [f64], variance: &mut [T]);
         /// out\[c\] = Σ_rows a\[row, c\] · b\[row, c\].
         fn channel_dot(isa: Isa, a: &[T], b: &[T], out: &mut [T]);
         /// out\[row, c\] = a\[row, c\] · k\[c\], set or added.
         fn scale_channels(isa: Isa, a: &[T], k: &[T], store: Store, out: &mut [T]);
         /// out\[c\] = 1/rows · Σ_rows (a − ā)(b − b̄), without cancellation when the means are large.
         fn channel_covariance(isa: Isa, a: &[T], b: &[T], out: &mut [T]);
-        /// out\[row, c\] = k\[c\] · (a\[row, c\] − ā\[c\]) / rows, set or added.
-        fn scale_centered(isa: Isa, a: &[T], k: &[T], store: Store, out: &mut [T]);
+        /// out\[row, c\] = k\[c\] · (a\[row, c\] − ā\[c\]) / rows, set or added, with the totals of a for its means.
+        fn scale_centered(isa: Isa, a: &[T], totals: &[f64], k: &[T], store: Store, out: &mut [T]);
     }
     pool {
         /// The flat index of the largest element of every window. The first of equals wins; a NaN wins over numbers.
         fn pool_winners(isa: Isa, p: &Pool, x: &[T], winners: &mut [u32]);
-        /// [`pool_winners`] of z = slope · (x − center) + shift (each per channel), [`MISSING`] where z ≤ 0: normalisation,
-        /// ReLU and max-pool chosen in one pass over x. `picked` gets the x of the winners and `open` a 1 for each, both 0
-        /// where there is none. Windows must not overlap: the stride is that of the window.
-        fn relu_pool_winners(
-            isa: Isa, p: &Pool, x: &[T], center: &[T], slope: &[T], shift: &[T],
-            winners: &mut [u32], picked: &mut [T], open: &mut [T],
+        /// [`pool_winners`] of z = slope · (x − center) + shift (each per channel), nothing where z ≤ 0, with what is computed
+        /// from the winners: normalisation, ReLU and max-pool in one pass over x. The bits are those of [`gather`],
+        /// [`add_scaled`] and [`scale_channels`]. Windows must not overlap: the stride is that of the window.
+        fn norm_relu_pool(
+            isa: Isa, p: &Pool, x: &[T], center: &[T], slope: &[T], shift: &[T], out: Pooled<'_, T>,
         );
         /// [`gather`] for winners of windows that do not overlap: each index lies in its own window or is missing.
         fn gather_windows(isa: Isa, p: &Pool, index: &[u32], x: &[T], out: &mut [T]);

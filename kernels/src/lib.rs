@@ -20,16 +20,17 @@ mod simd;
 
 pub use conv::Conv;
 pub use entries::{
-    add_scaled, axpy, channel_covariance, channel_dot, channel_mean, conv_input_gradient, conv_output,
-    conv_weight_gradient, dot, dot_rows, gather, gather_windows, gemm, gemm_batch, gemm_parallel, gemm_strided, map,
-    mul, pool_winners, relu_pool_winners, repeat, scale, scale_centered, scale_channels, scale_rows, scatter_add,
-    scatter_windows, softplus_with_slope, sum, sum_axis,
+    add_scaled, axpy, channel_covariance, channel_dot, channel_mean, channel_moments, channel_totals,
+    conv_input_gradient, conv_output, conv_weight_gradient, conv_weight_gradient_of_windows, dot, dot_rows, gather,
+    gather_windows, gemm, gemm_batch, gemm_parallel, gemm_strided, map, mul, norm_relu_pool, pool_winners, repeat,
+    scale, scale_centered, scale_channels, scale_rows, scatter_add, scatter_windows, softplus_with_slope, sum,
+    sum_axis,
 };
 pub use gemm::{Layout, Strided};
 pub use isa::Isa;
 pub use map::Map;
 pub use memory::Aligned;
-pub use pool::{MISSING, Onto, Pool};
+pub use pool::{MISSING, Onto, Pool, Pooled};
 pub use simd::Real;
 
 /// What a kernel does with its results.

@@ -190,38 +190,48 @@ impl<T: Real> Kernel<T> for SumAxis<'_, T> {
 #[inline(always)]
 pub(crate) fn column_sums<T: Real, S: Simd<T>, const DOT: bool>(simd: S, a: &[T], b: &[T], scale: f64, out: &mut [T]) {
     let columns = out.len();
-    let fold = GROUP / columns;
-    if fold > 1 && a.len() >= 2 * GROUP {
-        return folded_sums::<T, S, DOT>(simd, fold, a, b, scale, out);
-    }
     for (group, out) in out.chunks_mut(GROUP).enumerate() {
-        let totals = group_sums::<T, S, DOT>(simd, columns, group * GROUP, out.len(), a, b);
+        let totals = column_totals::<T, S, DOT>(simd, columns, group * GROUP, out.len(), a, b);
         for (out, total) in out.iter_mut().zip(totals) {
             *out = T::from_f64(scale * total);
         }
     }
 }
 
-/// Few columns would leave lanes empty, so `fold` rows are read as one wide row and its columns are
-/// added up at the end.
+/// Whether the sums of so many columns are summed as those of wider rows.
+pub(crate) fn folds(columns: usize, elements: usize) -> bool {
+    GROUP / columns > 1 && elements >= 2 * GROUP
+}
+
+/// The sums of columns `from..from + width` (at most [`GROUP`]) over all rows, not yet rounded.
 #[inline(always)]
-fn folded_sums<T: Real, S: Simd<T>, const DOT: bool>(
+pub(crate) fn column_totals<T: Real, S: Simd<T>, const DOT: bool>(
     simd: S,
-    fold: usize,
+    columns: usize,
+    from: usize,
+    width: usize,
     a: &[T],
     b: &[T],
-    scale: f64,
-    out: &mut [T],
-) {
-    let columns = out.len();
-    let wide = fold * columns;
+) -> [f64; GROUP] {
+    if folds(columns, a.len()) {
+        folded_totals::<T, S, DOT>(simd, columns, a, b)
+    } else {
+        group_sums::<T, S, DOT>(simd, columns, from, width, a, b)
+    }
+}
+
+/// Few columns would leave lanes empty, so several rows are read as one wide row and its columns are
+/// added up at the end.
+#[inline(always)]
+fn folded_totals<T: Real, S: Simd<T>, const DOT: bool>(simd: S, columns: usize, a: &[T], b: &[T]) -> [f64; GROUP] {
+    let wide = GROUP / columns * columns;
     let cut = a.len() - a.len() % wide;
     let totals = group_sums::<T, S, DOT>(simd, wide, 0, wide, &a[..cut], &b[..cut]);
-    let rest = group_sums::<T, S, DOT>(simd, columns, 0, columns, &a[cut..], &b[cut..]);
-    for (c, out) in out.iter_mut().enumerate() {
-        let total = totals[c..wide].iter().step_by(columns).fold(rest[c], |sum, &x| sum + x);
-        *out = T::from_f64(scale * total);
+    let mut sums = group_sums::<T, S, DOT>(simd, columns, 0, columns, &a[cut..], &b[cut..]);
+    for c in 0..columns {
+        sums[c] = totals[c..wide].iter().step_by(columns).fold(sums[c], |sum, &x| sum + x);
     }
+    sums
 }
 
 /// The sums of columns `from..from + width` (at most [`GROUP`]) over all rows.

@@ -9,14 +9,15 @@ use crate::{
     simd::{Kernel, Simd},
 };
 
-/// The covariance of a and b; `SAME` says that b is a, which is then read once.
-pub(super) struct Covariance<'a, T, const SAME: bool> {
+/// The covariance of a and b; `SAME` says that b is a, which is then read once. If `TOTALS`, also Σ_rows a.
+pub(super) struct Covariance<'a, T, const SAME: bool, const TOTALS: bool> {
     pub(super) a: &'a [T],
     pub(super) b: &'a [T],
     pub(super) out: &'a mut [T],
+    pub(super) totals: &'a mut [f64],
 }
 
-impl<T: Real, const SAME: bool> Kernel<T> for Covariance<'_, T, SAME> {
+impl<T: Real, const SAME: bool, const TOTALS: bool> Kernel<T> for Covariance<'_, T, SAME, TOTALS> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
@@ -24,11 +25,17 @@ impl<T: Real, const SAME: bool> Kernel<T> for Covariance<'_, T, SAME> {
         let block = BLOCK_ROWS * channels;
         for (group, out) in self.out.chunks_mut(GROUP).enumerate() {
             let from = group * GROUP;
-            let mut moments = Moments::NONE;
+            let (mut moments, mut totals) = (Moments::NONE, [0.0; GROUP]);
             for (a, b) in self.a.chunks(block).zip(self.b.chunks(block)) {
-                let sums = block_moments::<T, S, SAME>(simd, channels, from, out.len(), a, b);
+                let sums = block_moments::<T, S, SAME, TOTALS>(simd, channels, from, out.len(), a, b);
                 let pivots = (&a[from..from + out.len()], &b[from..from + out.len()]);
                 moments.combine((a.len() / channels) as f64, pivots, &sums);
+                for c in 0..if TOTALS { out.len() } else { 0 } {
+                    totals[c] += sums.total[c].to_f64();
+                }
+            }
+            if TOTALS {
+                self.totals[from..from + out.len()].copy_from_slice(&totals[..out.len()]);
             }
             for (out, product) in out.iter_mut().zip(moments.product) {
                 *out = T::from_f64(product / moments.rows.max(1.0));
@@ -46,10 +53,12 @@ struct BlockSums<T> {
     d: [T; GROUP],
     e: [T; GROUP],
     product: [T; GROUP],
+    /// Σ a, in the order in which sums over rows run.
+    total: [T; GROUP],
 }
 
 #[inline(always)]
-fn block_moments<T: Real, S: Simd<T>, const SAME: bool>(
+fn block_moments<T: Real, S: Simd<T>, const SAME: bool, const TOTALS: bool>(
     simd: S,
     channels: usize,
     from: usize,
@@ -57,27 +66,28 @@ fn block_moments<T: Real, S: Simd<T>, const SAME: bool>(
     a: &[T],
     b: &[T],
 ) -> BlockSums<T> {
-    let mut sums = BlockSums { d: [T::ZERO; GROUP], e: [T::ZERO; GROUP], product: [T::ZERO; GROUP] };
+    let none = [T::ZERO; GROUP];
+    let mut sums = BlockSums { d: none, e: none, product: none, total: none };
     let mut c = 0;
-    // Five registers for each of U columns of registers, or three if b is a.
-    while (SAME || S::REGISTERS >= 32) && c + 4 * S::LANES <= width {
-        strip_moments::<T, S, SAME, 4>(simd, channels, from, c..c + 4 * S::LANES, a, b, &mut sums);
+    // Five registers for each of U columns of registers, or three if b is a; one more for totals.
+    while ((SAME && !TOTALS) || S::REGISTERS >= 32) && c + 4 * S::LANES <= width {
+        strip_moments::<T, S, SAME, TOTALS, 4>(simd, channels, from, c..c + 4 * S::LANES, a, b, &mut sums);
         c += 4 * S::LANES;
     }
     while c + 2 * S::LANES <= width {
-        strip_moments::<T, S, SAME, 2>(simd, channels, from, c..c + 2 * S::LANES, a, b, &mut sums);
+        strip_moments::<T, S, SAME, TOTALS, 2>(simd, channels, from, c..c + 2 * S::LANES, a, b, &mut sums);
         c += 2 * S::LANES;
     }
     while c < width {
         let end = width.min(c + S::LANES);
-        strip_moments::<T, S, SAME, 1>(simd, channels, from, c..end, a, b, &mut sums);
+        strip_moments::<T, S, SAME, TOTALS, 1>(simd, channels, from, c..end, a, b, &mut sums);
         c = end;
     }
     sums
 }
 
 #[inline(always)]
-fn strip_moments<T: Real, S: Simd<T>, const SAME: bool, const U: usize>(
+fn strip_moments<T: Real, S: Simd<T>, const SAME: bool, const TOTALS: bool, const U: usize>(
     simd: S,
     channels: usize,
     from: usize,
@@ -94,11 +104,15 @@ fn strip_moments<T: Real, S: Simd<T>, const SAME: bool, const U: usize>(
         pivot_a[u] = load_some(simd, &a[at..at + width][u * S::LANES..]);
         pivot_b[u] = load_some(simd, &b[at..at + width][u * S::LANES..]);
     }
-    let (mut sum_d, mut sum_e, mut product) = ([zero; U], [zero; U], [zero; U]);
+    let (mut sum_d, mut sum_e, mut product, mut total) = ([zero; U], [zero; U], [zero; U], [zero; U]);
     for (a, b) in a.chunks_exact(channels).zip(b.chunks_exact(channels)) {
         let (a, b) = (&a[at..at + width], &b[at..at + width]);
         for u in 0..U {
-            let d = simd.sub(load_some(simd, &a[u * S::LANES..]), pivot_a[u]);
+            let a = load_some(simd, &a[u * S::LANES..]);
+            if TOTALS {
+                total[u] = simd.add(total[u], a);
+            }
+            let d = simd.sub(a, pivot_a[u]);
             let e = if SAME { d } else { simd.sub(load_some(simd, &b[u * S::LANES..]), pivot_b[u]) };
             sum_d[u] = simd.add(sum_d[u], d);
             if !SAME {
@@ -111,6 +125,7 @@ fn strip_moments<T: Real, S: Simd<T>, const SAME: bool, const U: usize>(
         store_some(simd, sum_d[u], &mut out.d[strip.clone()][u * S::LANES..]);
         store_some(simd, if SAME { sum_d[u] } else { sum_e[u] }, &mut out.e[strip.clone()][u * S::LANES..]);
         store_some(simd, product[u], &mut out.product[strip.clone()][u * S::LANES..]);
+        store_some(simd, total[u], &mut out.total[strip.clone()][u * S::LANES..]);
     }
 }
 

@@ -5,11 +5,11 @@
 mod covariance;
 mod scale;
 
-pub(crate) use self::scale::{Factors, group_factors};
+pub(crate) use self::scale::Factors;
 use self::{covariance::Covariance, scale::Scale};
 use crate::{
     Isa, Real, Store,
-    reduce::column_sums,
+    reduce::{GROUP, column_sums, column_totals, folds},
     simd::{Kernel, Simd, dispatch},
 };
 
@@ -38,8 +38,8 @@ pub(crate) fn channel_dot<T: Real>(isa: Isa, a: &[T], b: &[T], out: &mut [T]) {
 pub(crate) fn scale_channels<T: Real>(isa: Isa, a: &[T], k: &[T], store: Store, out: &mut [T]) {
     check("scale_channels", k.len(), &[a.len(), out.len()], k.len());
     match store {
-        Store::Set => dispatch(isa, Scale::<T, false, false> { a, k, out }),
-        Store::Add => dispatch(isa, Scale::<T, false, true> { a, k, out }),
+        Store::Set => dispatch(isa, Scale::<T, false, false> { a, totals: &[], k, out }),
+        Store::Add => dispatch(isa, Scale::<T, false, true> { a, totals: &[], k, out }),
     }
 }
 
@@ -47,18 +47,52 @@ pub(crate) fn scale_channels<T: Real>(isa: Isa, a: &[T], k: &[T], store: Store, 
 pub(crate) fn channel_covariance<T: Real>(isa: Isa, a: &[T], b: &[T], out: &mut [T]) {
     check("channel_covariance", out.len(), &[a.len(), b.len()], out.len());
     if core::ptr::eq(a, b) {
-        dispatch(isa, Covariance::<T, true> { a, b, out });
+        dispatch(isa, Covariance::<T, true, false> { a, b, out, totals: &mut [] });
     } else {
-        dispatch(isa, Covariance::<T, false> { a, b, out });
+        dispatch(isa, Covariance::<T, false, false> { a, b, out, totals: &mut [] });
     }
 }
 
 #[track_caller]
-pub(crate) fn scale_centered<T: Real>(isa: Isa, a: &[T], k: &[T], store: Store, out: &mut [T]) {
-    check("scale_centered", k.len(), &[a.len(), out.len()], k.len());
+pub(crate) fn channel_totals<T: Real>(isa: Isa, a: &[T], totals: &mut [f64]) {
+    check("channel_totals", totals.len(), &[a.len()], totals.len());
+    dispatch(isa, Totals { a, totals });
+}
+
+#[track_caller]
+pub(crate) fn channel_moments<T: Real>(isa: Isa, a: &[T], totals: &mut [f64], variance: &mut [T]) {
+    check("channel_moments", totals.len(), &[a.len()], variance.len());
+    if folds(totals.len().max(1), a.len()) {
+        channel_totals(isa, a, totals);
+        return channel_covariance(isa, a, a, variance);
+    }
+    dispatch(isa, Covariance::<T, true, true> { a, b: a, out: variance, totals });
+}
+
+#[track_caller]
+pub(crate) fn scale_centered<T: Real>(isa: Isa, a: &[T], totals: &[f64], k: &[T], store: Store, out: &mut [T]) {
+    check("scale_centered", k.len(), &[a.len(), out.len()], totals.len());
     match store {
-        Store::Set => dispatch(isa, Scale::<T, true, false> { a, k, out }),
-        Store::Add => dispatch(isa, Scale::<T, true, true> { a, k, out }),
+        Store::Set => dispatch(isa, Scale::<T, true, false> { a, totals, k, out }),
+        Store::Add => dispatch(isa, Scale::<T, true, true> { a, totals, k, out }),
+    }
+}
+
+/// Σ_rows a, before it is rounded.
+struct Totals<'a, T> {
+    a: &'a [T],
+    totals: &'a mut [f64],
+}
+
+impl<T: Real> Kernel<T> for Totals<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        let channels = self.totals.len();
+        for (group, totals) in self.totals.chunks_mut(GROUP).enumerate() {
+            let sums = column_totals::<T, S, false>(simd, channels, group * GROUP, totals.len(), self.a, self.a);
+            totals.copy_from_slice(&sums[..totals.len()]);
+        }
     }
 }
 

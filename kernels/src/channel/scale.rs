@@ -4,13 +4,15 @@ use core::ops::Range;
 
 use crate::{
     Real,
-    reduce::{BLOCK_ROWS, GROUP, group_sums, load_some, store_some},
+    reduce::{BLOCK_ROWS, GROUP, load_some, store_some},
     simd::{Kernel, Simd},
 };
 
 /// out = k · a, or k · (a − ā) / rows if `CENTERED`, set, or added if `ADD`.
 pub(super) struct Scale<'a, T, const CENTERED: bool, const ADD: bool> {
     pub(super) a: &'a [T],
+    /// Σ_rows a, if `CENTERED`.
+    pub(super) totals: &'a [f64],
     pub(super) k: &'a [T],
     pub(super) out: &'a mut [T],
 }
@@ -25,46 +27,45 @@ pub(crate) struct Factors<T> {
 
 impl<T: Real> Factors<T> {
     pub(crate) const NONE: Self = Self { mean: [T::ZERO; GROUP], mean_rest: [T::ZERO; GROUP], k: [T::ZERO; GROUP] };
+
+    fn plain(k: &[T]) -> Self {
+        let mut factors = Self::NONE;
+        factors.k[..k.len()].copy_from_slice(k);
+        factors
+    }
+
+    /// The factors of a group of channels, given their sums over the rows.
+    pub(crate) fn centered(rows: usize, totals: &[f64], k: &[T]) -> Self {
+        let mut factors = Self::NONE;
+        let rows = rows as f64;
+        for (c, (total, k)) in totals.iter().zip(k).enumerate() {
+            let mean = total / rows;
+            factors.mean[c] = T::from_f64(mean);
+            factors.mean_rest[c] = T::from_f64(mean - factors.mean[c].to_f64());
+            factors.k[c] = T::from_f64(k.to_f64() / rows);
+        }
+        factors
+    }
 }
 
 impl<T: Real, const CENTERED: bool, const ADD: bool> Kernel<T> for Scale<'_, T, CENTERED, ADD> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        let Self { a, k, out } = self;
+        let Self { a, totals, k, out } = self;
         let channels = k.len();
         for (group, k) in k.chunks(GROUP).enumerate() {
             let from = group * GROUP;
-            let factors = group_factors::<T, S, CENTERED>(simd, channels, from, a, k);
+            let factors = if CENTERED {
+                Factors::centered(a.len() / channels, &totals[from..from + k.len()], k)
+            } else {
+                Factors::plain(k)
+            };
             for (a, out) in a.chunks(BLOCK_ROWS * channels).zip(out.chunks_mut(BLOCK_ROWS * channels)) {
                 scale_block::<T, S, CENTERED, ADD>(simd, channels, from, k.len(), a, &factors, out);
             }
         }
     }
-}
-
-/// The factors of channels `from..from + k.len()`.
-#[inline(always)]
-pub(crate) fn group_factors<T: Real, S: Simd<T>, const CENTERED: bool>(
-    simd: S,
-    channels: usize,
-    from: usize,
-    a: &[T],
-    k: &[T],
-) -> Factors<T> {
-    let mut factors = Factors::NONE;
-    factors.k[..k.len()].copy_from_slice(k);
-    if CENTERED {
-        let rows = (a.len() / channels) as f64;
-        let totals = group_sums::<T, S, false>(simd, channels, from, k.len(), a, a);
-        for c in 0..k.len() {
-            let mean = totals[c] / rows;
-            factors.mean[c] = T::from_f64(mean);
-            factors.mean_rest[c] = T::from_f64(mean - factors.mean[c].to_f64());
-            factors.k[c] = T::from_f64(k[c].to_f64() / rows);
-        }
-    }
-    factors
 }
 
 #[inline(always)]

@@ -8,11 +8,12 @@ mod weights;
 mod windows;
 mod winograd;
 
-use core::marker::PhantomData;
+use core::{marker::PhantomData, ops::Range};
 
 use crate::{
-    Isa, Real, Store,
+    Isa, Onto, Pool, Real, Store,
     gemm::pack,
+    pool::scatter_images,
     scratch::with_scratch,
     simd::{
         dispatch,
@@ -21,6 +22,7 @@ use crate::{
     },
 };
 use canvas::Canvas;
+use weights::Outputs;
 use windows::Windows;
 
 /// Bytes of the images of one chunk: they stay in L2 (1 MiB) beside the weights (9 · 64 · 64 · 4 B = 144 KiB) and
@@ -141,6 +143,30 @@ pub(crate) fn conv_weight_gradient<T: Real>(isa: Isa, g: &Conv, x: &[T], dy: &[T
         Some(scheme) if !dy.is_empty() => winograd::weight_gradient(isa, scheme, &windows, x, dy, dw),
         _ => weights::gradient(isa, g, x, dy, dw),
     }
+}
+
+#[track_caller]
+pub(crate) fn conv_weight_gradient_of_windows<T: Real>(
+    isa: Isa,
+    g: &Conv,
+    x: &[T],
+    p: &Pool,
+    index: &[u32],
+    winners: &[T],
+    onto: Onto<'_, T>,
+    dw: &mut [T],
+) {
+    g.check(x.len(), dw.len(), p.input_len());
+    assert_eq!(p.images, g.images, "weight gradient of windows: images of {g:?} and of {p:?}");
+    assert!(!matches!(onto, Onto::Out), "weight gradient of windows: nothing is there to add to");
+    let mut write = |images: Range<usize>, part: &mut [T]| scatter_images(isa, p, images, index, winners, onto, part);
+    if winograd::Scheme::of::<T>(isa, &Windows::of_input(g)).is_none() && weights::has_few_channels(g) {
+        return weights::all_taps(isa, g, x, Outputs::Written(&mut write), dw);
+    }
+    with_scratch([g.output_len()], |[dy]: [&mut [T]; 1]| {
+        write(0..g.images, dy);
+        conv_weight_gradient(isa, g, x, dy, dw);
+    });
 }
 
 /// C (+)= A B with a plain matrix B\[k, n\] and C\[m, n\].

@@ -21,26 +21,51 @@ const PIXELS: usize = 256;
 const TAP_CHANNELS: usize = 16;
 
 pub(super) fn gradient<T: Real>(isa: Isa, g: &Conv, x: &[T], dy: &[T], dw: &mut [T]) {
+    if has_few_channels(g) {
+        return all_taps(isa, g, x, Outputs::Whole(dy), dw);
+    }
     let pixels = g.out_height() * g.out_width();
     if g.images * pixels == 0 {
         return dw.fill(T::ZERO);
     }
-    let chunk = images_within(PIXELS, pixels, g.images);
-    if g.c_in < TAP_CHANNELS { all_taps(isa, g, chunk, x, dy, dw) } else { tap_by_tap(isa, g, chunk, x, dy, dw) }
+    tap_by_tap(isa, g, images_within(PIXELS, pixels, g.images), x, dy, dw);
+}
+
+/// Whether the gradient of all taps is one product, for which dy is read once.
+pub(super) fn has_few_channels(g: &Conv) -> bool {
+    g.c_in < TAP_CHANNELS
+}
+
+/// dy, or how some images of it are written.
+pub(super) enum Outputs<'a, T> {
+    Whole(&'a [T]),
+    Written(&'a mut dyn FnMut(Range<usize>, &mut [T])),
 }
 
 /// The weight gradient of few channels: the rows of one product are all taps and channels, its columns the pixels of
 /// images on canvases.
-fn all_taps<T: Real>(isa: Isa, g: &Conv, chunk: usize, x: &[T], dy: &[T], dw: &mut [T]) {
+pub(super) fn all_taps<T: Real>(isa: Isa, g: &Conv, x: &[T], mut dy: Outputs<'_, T>, dw: &mut [T]) {
     let canvas = Canvas::of_input(g);
     let (image_x, pixels) = (g.height * g.width * g.c_in, g.out_height() * g.out_width());
-    with_scratch([chunk * canvas.len()], |[padded]: [&mut [T]; 1]| {
+    if g.images * pixels == 0 {
+        return dw.fill(T::ZERO);
+    }
+    let chunk = images_within(PIXELS, pixels, g.images);
+    let written = if let Outputs::Written(_) = dy { chunk * pixels * g.c_out } else { 0 };
+    with_scratch([chunk * canvas.len(), written], |[padded, part]: [&mut [T]; 2]| {
         padded.fill(T::ZERO);
         for (first, images) in chunks(g.images, chunk) {
+            let len = images * pixels * g.c_out;
+            let dy = match &mut dy {
+                Outputs::Whole(dy) => &dy[first * pixels * g.c_out..][..len],
+                Outputs::Written(write) => {
+                    write(first..first + images, &mut part[..len]);
+                    &part[..len]
+                }
+            };
             canvas.paint(images, &x[first * image_x..], padded);
             let rows = canvas.window(g.kernel_height, g.kernel_width);
             let columns = canvas.pixels(images, g.out_height(), g.out_width(), g.stride);
-            let dy = &dy[first * pixels * g.c_out..][..images * pixels * g.c_out];
             let store = if first == 0 { Store::Set } else { Store::Add };
             plain_product(isa, SumIndexed { a: padded, rows, columns }, dy, g.c_out, dw, store);
         }

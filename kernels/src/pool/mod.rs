@@ -3,6 +3,8 @@
 mod windows;
 mod winners;
 
+use core::ops::Range;
+
 pub use self::windows::Onto;
 use self::{
     windows::{Gather, Scatter},
@@ -28,6 +30,19 @@ pub struct Pool {
     pub window: usize,
     /// Step between windows.
     pub stride: usize,
+}
+
+/// What [`norm_relu_pool`](crate::norm_relu_pool) writes, for each window.
+#[derive(Debug)]
+pub struct Pooled<'a, T> {
+    /// The flat index of the winner, [`MISSING`] where there is none.
+    pub winners: &'a mut [u32],
+    /// Its x − center, or 0.
+    pub centered: &'a mut [T],
+    /// 1, or 0.
+    pub open: &'a mut [T],
+    /// slope · (x − center) + shift, or 0.
+    pub normalised: &'a mut [T],
 }
 
 impl Pool {
@@ -68,26 +83,26 @@ impl Pool {
 pub(crate) fn pool_winners<T: Real>(isa: Isa, p: &Pool, x: &[T], winners: &mut [u32]) {
     p.check(x.len(), winners.len());
     let affine = Affine { center: &[], slope: &[], shift: &[] };
-    dispatch(isa, Winners::<T, false> { p, x, affine, winners, picked: &mut [], open: &mut [] });
+    let out = Pooled { winners, centered: &mut [], open: &mut [], normalised: &mut [] };
+    dispatch(isa, Winners::<T, false> { p, x, affine, out });
 }
 
 #[track_caller]
-pub(crate) fn relu_pool_winners<T: Real>(
+pub(crate) fn norm_relu_pool<T: Real>(
     isa: Isa,
     p: &Pool,
     x: &[T],
     center: &[T],
     slope: &[T],
     shift: &[T],
-    winners: &mut [u32],
-    picked: &mut [T],
-    open: &mut [T],
+    out: Pooled<'_, T>,
 ) {
-    p.check(x.len(), winners.len());
+    p.check(x.len(), out.winners.len());
     p.check_apart();
     assert_eq!([center.len(), slope.len(), shift.len()], [p.channels; 3], "{p:?}: lengths of center, slope, shift");
-    assert_eq!([picked.len(), open.len()], [winners.len(); 2], "{p:?}: lengths of picked and open");
-    dispatch(isa, Winners::<T, true> { p, x, affine: Affine { center, slope, shift }, winners, picked, open });
+    let lens = [out.centered.len(), out.open.len(), out.normalised.len()];
+    assert_eq!(lens, [out.winners.len(); 3], "{p:?}: lengths of centered, open, normalised");
+    dispatch(isa, Winners::<T, true> { p, x, affine: Affine { center, slope, shift }, out });
 }
 
 #[track_caller]
@@ -100,14 +115,32 @@ pub(crate) fn gather_windows<T: Real>(isa: Isa, p: &Pool, index: &[u32], x: &[T]
 
 #[track_caller]
 pub(crate) fn scatter_windows<T: Real>(isa: Isa, p: &Pool, index: &[u32], g: &[T], onto: Onto<'_, T>, out: &mut [T]) {
-    p.check(out.len(), index.len());
+    scatter_images(isa, p, 0..p.images, index, g, onto, out);
+}
+
+/// [`scatter_windows`] for the part of `out` that holds these images.
+#[track_caller]
+pub(crate) fn scatter_images<T: Real>(
+    isa: Isa,
+    p: &Pool,
+    images: Range<usize>,
+    index: &[u32],
+    g: &[T],
+    onto: Onto<'_, T>,
+    out: &mut [T],
+) {
+    p.check(p.input_len(), index.len());
     p.check_apart();
+    let part = Pool { images: images.len(), ..*p };
+    assert_eq!(out.len(), part.input_len(), "scatter_windows: length of out for {p:?}, images {images:?}");
+    assert!(images.end <= p.images, "scatter_windows: images {images:?} of {p:?}");
     assert_eq!(index.len(), g.len(), "scatter_windows: lengths of index and g");
-    if let Onto::Centered { a, k, shift } = onto {
-        let want = [out.len(), p.channels, p.channels];
-        assert_eq!([a.len(), k.len(), shift.len()], want, "scatter_windows: lengths of a, k and shift");
+    if let Onto::Centered { a, totals, k, shift } = onto {
+        let want = [p.input_len(), p.channels, p.channels, p.channels];
+        let have = [a.len(), totals.len(), k.len(), shift.len()];
+        assert_eq!(have, want, "scatter_windows: lengths of a, totals, k and shift");
     }
-    dispatch(isa, Scatter { p, index, g, onto, out });
+    dispatch(isa, Scatter { p, images, index, g, onto, out });
 }
 
 #[track_caller]

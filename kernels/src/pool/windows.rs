@@ -6,7 +6,7 @@ use core::ops::Range;
 use super::{MISSING, Pool};
 use crate::{
     Real,
-    channel::{Factors, group_factors},
+    channel::Factors,
     reduce::{GROUP, load_some, store_some},
     simd::{Kernel, Simd},
 };
@@ -91,6 +91,8 @@ pub enum Onto<'a, T> {
     Centered {
         /// \[…, channels\], as long as the output.
         a: &'a [T],
+        /// The sums of a over its rows, \[channels\].
+        totals: &'a [f64],
         /// \[channels\]
         k: &'a [T],
         /// \[channels\]
@@ -105,6 +107,8 @@ const CENTERED: u8 = 2;
 /// out\[index\[j\]\] = what is before + g\[j\], every element of out written once.
 pub(super) struct Scatter<'a, T> {
     pub(super) p: &'a Pool,
+    /// The images that `out` holds; all else is that of all images.
+    pub(super) images: Range<usize>,
     pub(super) index: &'a [u32],
     pub(super) g: &'a [T],
     pub(super) onto: Onto<'a, T>,
@@ -120,10 +124,11 @@ impl<T: Real> Kernel<T> for Scatter<'_, T> {
             match self.onto {
                 Onto::Nothing => self.group::<S, NOTHING>(simd, from, width, &Factors::NONE, &[]),
                 Onto::Out => self.group::<S, OUT>(simd, from, width, &Factors::NONE, &[]),
-                Onto::Centered { a, k, shift } => {
-                    let (k, shift) = (&k[from..from + width], &shift[from..from + width]);
-                    let factors = group_factors::<T, S, true>(simd, self.p.channels, from, a, k);
-                    self.group::<S, CENTERED>(simd, from, width, &factors, shift);
+                Onto::Centered { a, totals, k, shift } => {
+                    let group = from..from + width;
+                    let rows = a.len() / self.p.channels;
+                    let factors = Factors::centered(rows, &totals[group.clone()], &k[group.clone()]);
+                    self.group::<S, CENTERED>(simd, from, width, &factors, &shift[group]);
                 }
             }
         }
@@ -142,7 +147,7 @@ impl<T: Real> Scatter<'_, T> {
         shift: &[T],
     ) {
         let p = self.p;
-        for image in 0..p.images {
+        for image in self.images.clone() {
             for y in 0..p.height {
                 let mut c = 0;
                 while S::REGISTERS >= 32 && c + 4 * S::LANES <= width {
@@ -174,6 +179,7 @@ impl<T: Real> Scatter<'_, T> {
         shift: &[T],
     ) {
         let (p, n) = (self.p, strip.len());
+        let behind = self.images.start * p.height * p.width * p.channels;
         let zero = simd.splat(T::ZERO);
         let before = Before::<S::V, U>::new(simd, ONTO == CENTERED, strip.clone(), factors, shift);
         let start = (image * p.height + y) * p.width * p.channels + from + strip.start;
@@ -193,7 +199,7 @@ impl<T: Real> Scatter<'_, T> {
                 for u in 0..U {
                     let here = numbers(simd, at + u * S::LANES);
                     let new = simd.select_equal(wanted[u], here, simd.add(old[u], g[u]), old[u]);
-                    store_some(simd, new, &mut self.out[at..at + n][u * S::LANES..]);
+                    store_some(simd, new, &mut self.out[at - behind..][..n][u * S::LANES..]);
                 }
             }
         }
@@ -201,7 +207,7 @@ impl<T: Real> Scatter<'_, T> {
             let at = start + x * p.channels;
             let old = self.before::<S, ONTO, U>(simd, at, n, &before);
             for u in 0..U {
-                store_some(simd, old[u], &mut self.out[at..at + n][u * S::LANES..]);
+                store_some(simd, old[u], &mut self.out[at - behind..][..n][u * S::LANES..]);
             }
         }
     }
@@ -217,7 +223,10 @@ impl<T: Real> Scatter<'_, T> {
         let mut old = [simd.splat(T::ZERO); U];
         for u in 0..U {
             match self.onto {
-                Onto::Out if ONTO == OUT => old[u] = load_some(simd, &self.out[at..at + n][u * S::LANES..]),
+                Onto::Out if ONTO == OUT => {
+                    let behind = self.images.start * self.p.height * self.p.width * self.p.channels;
+                    old[u] = load_some(simd, &self.out[at - behind..][..n][u * S::LANES..]);
+                }
                 Onto::Centered { a, .. } if ONTO == CENTERED => {
                     let a = load_some(simd, &a[at..at + n][u * S::LANES..]);
                     let centered = simd.sub(simd.sub(a, before.mean[u]), before.mean_rest[u]);

@@ -3,10 +3,10 @@
 
 use core::ops::Range;
 
-use super::{MISSING, Pool, windows::gather_row};
+use super::{MISSING, Pool, Pooled, windows::gather_row};
 use crate::{
     Real,
-    reduce::load_some,
+    reduce::{load_some, store_some},
     simd::{Kernel, Simd},
 };
 
@@ -18,36 +18,62 @@ pub(super) struct Affine<'a, T> {
     pub(super) shift: &'a [T],
 }
 
-/// The winners of x, or those of z behind a ReLU if `RELU`; then also the x of the winners, and 1 or 0 for whether there
-/// is one, while the rows are at hand.
+/// The winners of x, or those of z behind a ReLU if `RELU`; then also what is computed from them, while the rows are at
+/// hand.
 pub(super) struct Winners<'a, T, const RELU: bool> {
     pub(super) p: &'a Pool,
     pub(super) x: &'a [T],
     pub(super) affine: Affine<'a, T>,
-    pub(super) winners: &'a mut [u32],
-    pub(super) picked: &'a mut [T],
-    pub(super) open: &'a mut [T],
+    pub(super) out: Pooled<'a, T>,
 }
 
 impl<T: Real, const RELU: bool> Kernel<T> for Winners<'_, T, RELU> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        let Self { p, x, affine, winners, picked, open } = self;
+        let Self { p, x, affine, out: Pooled { winners, centered, open, normalised } } = self;
         if winners.is_empty() {
             return;
         }
         // Rows of the output, each from the rows of one image that its windows cover.
         let row = p.out_width() * p.channels;
-        let mut picked = picked.chunks_exact_mut(row).zip(open.chunks_exact_mut(row));
+        let values = centered.chunks_exact_mut(row).zip(open.chunks_exact_mut(row));
+        let mut values = values.zip(normalised.chunks_exact_mut(row));
         for (r, winners) in winners.chunks_exact_mut(row).enumerate() {
             let start = p.row_start(r);
             if !row_winners::<T, S, RELU>(simd, p, x, affine, start, winners) {
                 row_winners_one_by_one::<T, RELU>(p, x, affine, start, winners);
             }
-            if let Some((picked, open)) = picked.next() {
-                gather_row(simd, p, start, winners, x, picked, open);
+            if let Some(((centered, open), normalised)) = values.next() {
+                gather_row(simd, p, start, winners, x, centered, open);
+                normalise_row(simd, affine, centered, open, normalised);
             }
+        }
+    }
+}
+
+/// centered −= open · center and normalised = slope · centered + open · shift, `centered` being the x of the winners of one
+/// row of windows.
+#[inline(always)]
+fn normalise_row<T: Real, S: Simd<T>>(
+    simd: S,
+    affine: Affine<T>,
+    centered: &mut [T],
+    open: &[T],
+    normalised: &mut [T],
+) {
+    let (channels, minus_one) = (affine.center.len(), simd.splat(-T::ONE));
+    for (i, open) in open.chunks_exact(channels).enumerate() {
+        let window = i * channels..(i + 1) * channels;
+        let (centered, normalised) = (&mut centered[window.clone()], &mut normalised[window]);
+        for c in (0..channels).step_by(S::LANES) {
+            let part = c..channels.min(c + S::LANES);
+            let load = |x: &[T]| load_some(simd, &x[part.clone()]);
+            let (center, slope, shift) = (load(affine.center), load(affine.slope), load(affine.shift));
+            let (open, x) = (load(open), load(centered));
+            let x = simd.add(x, simd.mul(open, simd.mul(minus_one, center)));
+            store_some(simd, x, &mut centered[part.clone()]);
+            store_some(simd, simd.mul_add(x, slope, simd.mul(open, shift)), &mut normalised[part.clone()]);
         }
     }
 }
