@@ -59,7 +59,8 @@ impl Windows {
         let (stride, [c_in, c_out]) = (self.stride, self.channels);
         let (line_x, line_y, line_w) = (self.image[1] * c_in, self.out[1] * c_out, self.kernel[1] * c_in * c_out);
         let (image_x, image_y) = (self.image[0] * line_x, self.out[0] * line_y);
-        for (first, images) in chunks(self.images, images_within(IMAGE_BYTES, image_x * size_of::<T>(), self.images)) {
+        let image_bytes = image_x.max(image_y) * size_of::<T>();
+        for (first, images) in chunks(self.images, images_within(IMAGE_BYTES, image_bytes, self.images)) {
             for (r, c) in self.runs(0).flat_map(|r| self.runs(1).map(move |c| (r, c))) {
                 // A run without taps reads nothing; what it would read may lie behind the image.
                 let (tap, pixel) = match r.taps * c.taps {
