@@ -1,12 +1,13 @@
 //! Matrix products.
 
+mod narrow;
 pub(crate) mod pack;
 mod parallel;
 mod plan;
 mod vector;
 
-use self::plan::Plan;
-use crate::{Isa, Real, scratch::with_scratch};
+use self::{narrow::Narrow, plan::Plan};
+use crate::{Isa, Real, scratch::with_scratch, simd::dispatch};
 
 pub(crate) use self::parallel::gemm_parallel;
 
@@ -101,6 +102,10 @@ pub(crate) fn gemm_batch<T: Real>(
     if let Some((matrix, vectors)) = vector::operands([m, n, k], all_a, all_b, n) {
         return vector::products(isa, count, matrix, m * n * k, vectors, c);
     }
+    if narrow::fits(isa, [m, n, k], all_a, all_b) {
+        let steps = [m * k, k * n];
+        return dispatch(isa, Narrow { count, size: [m, n, k], a: all_a, b, steps, c, c_row: n });
+    }
     for ((a, b), c) in a.chunks_exact(m * k).zip(b.chunks_exact(k * n)).zip(c.chunks_exact_mut(m * n)) {
         gemm(isa, layout, m, n, k, a, b, c);
     }
@@ -122,6 +127,9 @@ pub(crate) fn gemm_strided<T: Real>(
     }
     if let Some((matrix, vector)) = vector::operands(size, a, b, c_row) {
         return vector::products(isa, 1, matrix, 0, &vector[..k], &mut c[..m * n]);
+    }
+    if narrow::fits(isa, size, a, b) {
+        return dispatch(isa, Narrow { count: 1, size, a, b: b.data, steps: [0; 2], c, c_row });
     }
     let plan = Plan::new::<T>(isa, size, a, b);
     let mut work = |[panel_a, panel_b, turned]: [&mut [T]; 3]| {

@@ -1,18 +1,15 @@
 //! Products with a vector: every element of the matrix is used once, so that a copy would cost more than the sums.
 //!
 //! The lanes are rows of y = A x, and every sum runs in the order of k, as in the tiles. Where the columns of A lie along
-//! memory the lanes are loaded as they are; where its rows do, squares of it are transposed in registers.
+//! memory the lanes are loaded as they are; where its rows do, this is a product with few columns ([`Narrow`]).
 
 use core::array;
 
-use super::{
-    Strided,
-    plan::{blocks, depth},
-};
+use super::{Strided, narrow::Narrow, plan::depth};
 use crate::{
     Isa, Real,
-    reduce::{load_some, load_some_columns, store_some},
-    simd::{COLUMNS, Kernel, Simd, dispatch},
+    reduce::{load_some, store_some},
+    simd::{Kernel, Simd, dispatch},
 };
 
 /// Vectors of y that are computed together from columns along memory.
@@ -40,102 +37,8 @@ pub(super) fn products<T: Real>(isa: Isa, count: usize, a: Strided<'_, T>, a_ste
     if a.row == 1 {
         dispatch(isa, Columns { count, a: a.data, a_step, a_column: a.column, x, y });
     } else {
-        dispatch(isa, Rows { count, a: a.data, a_step, a_row: a.row, x, y });
-    }
-}
-
-/// y_i = A_i x_i, the rows of A along memory.
-struct Rows<'a, T> {
-    count: usize,
-    a: &'a [T],
-    a_step: usize,
-    a_row: usize,
-    x: &'a [T],
-    y: &'a mut [T],
-}
-
-impl<T: Real> Kernel<T> for Rows<'_, T> {
-    type Out = ();
-    #[inline(always)]
-    fn run<S: Simd<T>>(self, simd: S) {
-        let Self { count, a, a_step, a_row, x, y } = self;
-        let (rows, columns) = (y.len() / count, x.len() / count);
-        for (i, (x, y)) in x.chunks_exact(columns).zip(y.chunks_exact_mut(rows)).enumerate() {
-            let problem = RowsOf { a: &a[i * a_step..], a_row, x, y };
-            // Multiply-adds of 4 cycles wait for each other, so that the rows of several vectors are computed side by side.
-            if S::LANES > 8 { problem.run::<S, 2>(simd) } else { problem.run::<S, 4>(simd) }
-        }
-    }
-}
-
-/// One of the problems of [`Rows`].
-struct RowsOf<'a, T> {
-    a: &'a [T],
-    a_row: usize,
-    x: &'a [T],
-    y: &'a mut [T],
-}
-
-impl<T: Real> RowsOf<'_, T> {
-    /// `G` vectors of y at a time.
-    #[inline(always)]
-    fn run<S: Simd<T>, const G: usize>(self, simd: S) {
-        let rows = self.y.len();
-        for first in (0..rows).step_by(G * S::LANES) {
-            // What is left behind whole vectors is computed in one that overlaps the one before it.
-            let from: [usize; G] = array::from_fn(|g| (first + g * S::LANES).min(rows.saturating_sub(S::LANES)));
-            let mut totals = [simd.splat(T::ZERO); G];
-            for (start, len) in blocks(self.x.len(), depth(self.x.len())) {
-                let sums = self.block(simd, from, start, len);
-                for g in 0..G {
-                    totals[g] = if start == 0 { sums[g] } else { simd.add(totals[g], sums[g]) };
-                }
-            }
-            for g in 0..G {
-                store_some(simd, totals[g], &mut self.y[from[g]..]);
-            }
-        }
-    }
-
-    /// Σ over `start..start + len` for the rows from each of these on.
-    #[inline(always)]
-    fn block<S: Simd<T>, const G: usize>(&self, simd: S, from: [usize; G], start: usize, len: usize) -> [S::V; G] {
-        let mut sums = [simd.splat(T::ZERO); G];
-        let (end, whole) = (start + len, start + len / COLUMNS * COLUMNS);
-        for at in (start..whole).step_by(COLUMNS) {
-            self.step(simd, from, at, [true; COLUMNS], &mut sums);
-        }
-        if whole < end {
-            // The last columns are loaded with some of those before them, if there are enough.
-            let at = end.saturating_sub(COLUMNS).max(start);
-            self.step(simd, from, at, array::from_fn(|l| (whole..end).contains(&(at + l))), &mut sums);
-        }
-        sums
-    }
-
-    /// sums += Σ x\[l\] · A\[from.., l\] over those columns from `at` on that are asked for.
-    #[inline(always)]
-    fn step<S: Simd<T>, const G: usize>(
-        &self,
-        simd: S,
-        from: [usize; G],
-        at: usize,
-        asked: [bool; COLUMNS],
-        sums: &mut [S::V; G],
-    ) {
-        let mut columns = [[simd.splat(T::ZERO); COLUMNS]; G];
-        for g in 0..G {
-            let a = &self.a[from[g] * self.a_row + at..];
-            columns[g] = load_some_columns(simd, self.y.len(), self.x.len() - at, a, self.a_row);
-        }
-        for l in 0..COLUMNS {
-            if asked[l] {
-                let x = simd.splat(self.x[at + l]);
-                for g in 0..G {
-                    sums[g] = simd.mul_add(columns[g][l], x, sums[g]);
-                }
-            }
-        }
+        let size = [y.len() / count, 1, x.len() / count];
+        dispatch(isa, Narrow { count, size, a, b: x, steps: [a_step, size[2]], c: y, c_row: 1 });
     }
 }
 

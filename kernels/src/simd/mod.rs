@@ -201,9 +201,11 @@ pub trait Simd<T: Real>: Copy {
     /// Four columns of a matrix whose rows lie `row` elements apart, transposed in registers: lane i of the vector j is
     /// x\[i·row + j\]. Panics if x ends before the last of these elements.
     fn load_columns(self, x: &[T], row: usize) -> [Self::V; COLUMNS];
+    /// And back: out\[i·row + j\] = lane i of the vector j.
+    fn store_columns(self, columns: [Self::V; COLUMNS], out: &mut [T], row: usize);
 }
 
-/// How many columns [`Simd::load_columns`] loads.
+/// How many columns [`Simd::load_columns`] loads and [`Simd::store_columns`] stores.
 pub(crate) const COLUMNS: usize = 4;
 
 /// Runs `kernel` compiled for `isa`.

@@ -53,6 +53,14 @@ macro_rules! portable {
                 columns.map(<$v>::from)
             }
             #[inline(always)]
+            fn store_columns(self, columns: [$v; COLUMNS], out: &mut [$t], row: usize) {
+                for (j, column) in columns.into_iter().enumerate() {
+                    for (i, x) in column.to_array().into_iter().enumerate() {
+                        out[i * row + j] = x;
+                    }
+                }
+            }
+            #[inline(always)]
             unsafe fn load_ptr(self, x: *const $t) -> $v {
                 // SAFETY: the caller promises LANES readable elements; arrays have their element's alignment.
                 <$v>::from(unsafe { x.cast::<[$t; $lanes]>().read() })

@@ -97,21 +97,53 @@ mul_add_row_avx2!(
     "vfmadd231pd"
 );
 
-/// Sixteen bytes at x, and sixteen `step` elements behind it: loading them into halves of a register is half of a
-/// transposition, and costs less than shuffles.
+/// Sixteen bytes at x, and sixteen `step` elements behind it, to and from halves of a register: half of a transposition,
+/// which costs less than shuffles.
 macro_rules! rows {
-    ($name:ident, $t:ty, $v:ty, $load:ident, $cast:ident, $insert:ident) => {
+    ($load:ident, $store:ident, $t:ty, $v:ty, $loadu:ident, $storeu:ident, $cast:ident, $low:ident, $insert:ident, $extract:ident) => {
         /// # Safety
         /// AVX2 is there, and both can be read.
         #[inline(always)]
-        unsafe fn $name(x: *const $t, step: usize) -> $v {
+        unsafe fn $load(x: *const $t, step: usize) -> $v {
             // SAFETY: the caller's promise.
-            unsafe { $insert::<1>($cast($load(x)), $load(x.add(step))) }
+            unsafe { $insert::<1>($cast($loadu(x)), $loadu(x.add(step))) }
+        }
+        /// # Safety
+        /// AVX2 is there, and both can be written.
+        #[inline(always)]
+        unsafe fn $store(v: $v, out: *mut $t, step: usize) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                $storeu(out, $low(v));
+                $storeu(out.add(step), $extract::<1>(v));
+            }
         }
     };
 }
-rows!(rows_ps, f32, __m256, _mm_loadu_ps, _mm256_castps128_ps256, _mm256_insertf128_ps);
-rows!(rows_pd, f64, __m256d, _mm_loadu_pd, _mm256_castpd128_pd256, _mm256_insertf128_pd);
+rows!(
+    rows_ps,
+    put_rows_ps,
+    f32,
+    __m256,
+    _mm_loadu_ps,
+    _mm_storeu_ps,
+    _mm256_castps128_ps256,
+    _mm256_castps256_ps128,
+    _mm256_insertf128_ps,
+    _mm256_extractf128_ps
+);
+rows!(
+    rows_pd,
+    put_rows_pd,
+    f64,
+    __m256d,
+    _mm_loadu_pd,
+    _mm_storeu_pd,
+    _mm256_castpd128_pd256,
+    _mm256_castpd256_pd128,
+    _mm256_insertf128_pd,
+    _mm256_extractf128_pd
+);
 
 x86!(
     Avx2,
@@ -265,6 +297,20 @@ x86!(
                 let h = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
                 let q = _mm_add_ps(h, _mm_movehl_ps(h, h));
                 _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)))
+            }
+        }
+        #[inline(always)]
+        fn store_columns(self, [v0, v1, v2, v3]: [__m256; COLUMNS], out: &mut [f32], row: usize) {
+            let out = &mut out[..7 * row + 4];
+            // SAFETY: token; rows are at most 7, so all four elements of each are inside.
+            unsafe {
+                let (out, far) = (out.as_mut_ptr(), 4 * row);
+                let (a, b) = (_mm256_unpacklo_ps(v0, v1), _mm256_unpacklo_ps(v2, v3));
+                let (c, d) = (_mm256_unpackhi_ps(v0, v1), _mm256_unpackhi_ps(v2, v3));
+                put_rows_ps(_mm256_shuffle_ps::<0x44>(a, b), out, far);
+                put_rows_ps(_mm256_shuffle_ps::<0xee>(a, b), out.add(row), far);
+                put_rows_ps(_mm256_shuffle_ps::<0x44>(c, d), out.add(2 * row), far);
+                put_rows_ps(_mm256_shuffle_ps::<0xee>(c, d), out.add(3 * row), far);
             }
         }
         #[inline(always)]
@@ -433,6 +479,18 @@ x86!(
             unsafe {
                 let h = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd::<1>(a));
                 _mm_cvtsd_f64(_mm_add_sd(h, _mm_unpackhi_pd(h, h)))
+            }
+        }
+        #[inline(always)]
+        fn store_columns(self, [v0, v1, v2, v3]: [__m256d; COLUMNS], out: &mut [f64], row: usize) {
+            let out = &mut out[..3 * row + 4];
+            // SAFETY: token; rows are at most 3, so all four elements of each are inside.
+            unsafe {
+                let (out, next, far) = (out.as_mut_ptr(), out.as_mut_ptr().add(row), 2 * row);
+                put_rows_pd(_mm256_unpacklo_pd(v0, v1), out, far);
+                put_rows_pd(_mm256_unpackhi_pd(v0, v1), next, far);
+                put_rows_pd(_mm256_unpacklo_pd(v2, v3), out.add(2), far);
+                put_rows_pd(_mm256_unpackhi_pd(v2, v3), next.add(2), far);
             }
         }
         #[inline(always)]

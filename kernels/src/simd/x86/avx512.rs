@@ -78,25 +78,57 @@ macro_rules! store_halves {
 store_halves!(store_halves_ps, f32, __m512);
 store_halves!(store_halves_pd, f64, __m512d);
 
-/// Sixteen bytes at x, and so many at each of three places `step` elements behind each other: loading them into
-/// quarters of a register is half of a transposition, and costs less than shuffles.
+/// Sixteen bytes at x, and so many at each of three places `step` elements behind each other, to and from quarters of a
+/// register: half of a transposition, which costs less than shuffles.
 macro_rules! rows {
-    ($name:ident, $t:ty, $v:ty, $load:ident, $cast:ident, $insert:ident) => {
+    ($load:ident, $store:ident, $t:ty, $v:ty, $loadu:ident, $storeu:ident, $cast:ident, $insert:ident, $extract:ident) => {
         /// # Safety
         /// AVX-512 is there, and all four can be read.
         #[inline(always)]
-        unsafe fn $name(x: *const $t, step: usize) -> $v {
+        unsafe fn $load(x: *const $t, step: usize) -> $v {
             // SAFETY: the caller's promise.
             unsafe {
-                let v = $insert::<1>($cast($load(x)), $load(x.add(step)));
-                let v = $insert::<2>(v, $load(x.add(2 * step)));
-                $insert::<3>(v, $load(x.add(3 * step)))
+                let v = $insert::<1>($cast($loadu(x)), $loadu(x.add(step)));
+                let v = $insert::<2>(v, $loadu(x.add(2 * step)));
+                $insert::<3>(v, $loadu(x.add(3 * step)))
+            }
+        }
+        /// # Safety
+        /// AVX-512 is there, and all four can be written.
+        #[inline(always)]
+        unsafe fn $store(v: $v, out: *mut $t, step: usize) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                $storeu(out, $extract::<0>(v));
+                $storeu(out.add(step), $extract::<1>(v));
+                $storeu(out.add(2 * step), $extract::<2>(v));
+                $storeu(out.add(3 * step), $extract::<3>(v));
             }
         }
     };
 }
-rows!(rows_ps, f32, __m512, _mm_loadu_ps, _mm512_castps128_ps512, _mm512_insertf32x4);
-rows!(rows_pd, f64, __m512d, _mm_loadu_pd, _mm512_castpd128_pd512, _mm512_insertf64x2);
+rows!(
+    rows_ps,
+    put_rows_ps,
+    f32,
+    __m512,
+    _mm_loadu_ps,
+    _mm_storeu_ps,
+    _mm512_castps128_ps512,
+    _mm512_insertf32x4,
+    _mm512_extractf32x4_ps
+);
+rows!(
+    rows_pd,
+    put_rows_pd,
+    f64,
+    __m512d,
+    _mm_loadu_pd,
+    _mm_storeu_pd,
+    _mm512_castpd128_pd512,
+    _mm512_insertf64x2,
+    _mm512_extractf64x2_pd
+);
 
 x86!(
     Avx512,
@@ -208,6 +240,20 @@ x86!(
                 let low = _mm512_castps512_ps256(a);
                 let high = _mm512_extractf32x8_ps::<1>(a);
                 Simd::<f32>::reduce_add(self.avx2(), _mm256_add_ps(low, high))
+            }
+        }
+        #[inline(always)]
+        fn store_columns(self, [v0, v1, v2, v3]: [__m512; COLUMNS], out: &mut [f32], row: usize) {
+            let out = &mut out[..15 * row + 4];
+            // SAFETY: token; rows are at most 15, so all four elements of each are inside.
+            unsafe {
+                let (out, far) = (out.as_mut_ptr(), 4 * row);
+                let (a, b) = (_mm512_unpacklo_ps(v0, v1), _mm512_unpacklo_ps(v2, v3));
+                let (c, d) = (_mm512_unpackhi_ps(v0, v1), _mm512_unpackhi_ps(v2, v3));
+                put_rows_ps(_mm512_shuffle_ps::<0x44>(a, b), out, far);
+                put_rows_ps(_mm512_shuffle_ps::<0xee>(a, b), out.add(row), far);
+                put_rows_ps(_mm512_shuffle_ps::<0x44>(c, d), out.add(2 * row), far);
+                put_rows_ps(_mm512_shuffle_ps::<0xee>(c, d), out.add(3 * row), far);
             }
         }
         #[inline(always)]
@@ -347,6 +393,18 @@ x86!(
                 let low = _mm512_castpd512_pd256(a);
                 let high = _mm512_extractf64x4_pd::<1>(a);
                 Simd::<f64>::reduce_add(self.avx2(), _mm256_add_pd(low, high))
+            }
+        }
+        #[inline(always)]
+        fn store_columns(self, [v0, v1, v2, v3]: [__m512d; COLUMNS], out: &mut [f64], row: usize) {
+            let out = &mut out[..7 * row + 4];
+            // SAFETY: token; rows are at most 7, so all four elements of each are inside.
+            unsafe {
+                let (out, next, far) = (out.as_mut_ptr(), out.as_mut_ptr().add(row), 2 * row);
+                put_rows_pd(_mm512_unpacklo_pd(v0, v1), out, far);
+                put_rows_pd(_mm512_unpackhi_pd(v0, v1), next, far);
+                put_rows_pd(_mm512_unpacklo_pd(v2, v3), out.add(2), far);
+                put_rows_pd(_mm512_unpackhi_pd(v2, v3), next.add(2), far);
             }
         }
         #[inline(always)]

@@ -97,6 +97,7 @@ macro_rules! narrow {
             store_integers(v: $v, out: &mut [u32]) -> ();
             reduce_add(a: $v) -> $t;
             load_columns(x: &[$t], row: usize) -> [$v; COLUMNS];
+            store_columns(columns: [$v; COLUMNS], out: &mut [$t], row: usize) -> ();
         }, {
             load_ptr(x: *const $t) -> $v;
             store_ptr(v: $v, out: *mut $t) -> ();
