@@ -1,16 +1,20 @@
-//! Products with few columns, the rows of A along memory and those of B one behind the other. A tile's lanes are columns of C, of which most would be
-//! empty; here they are rows: A is transposed in registers, some columns at a time, and an element of B is multiplied by as
-//! many rows as a register holds. Every sum runs in the order of k, as in the tiles.
+//! Products with few columns, the rows of A along memory and those of B one behind the other.
+//!
+//! The lanes of a tile are columns of C, and most of them would be empty. Here they are rows: A is transposed in registers, some
+//! columns at a time, and an element of B is multiplied by as many rows as a register holds. Every sum runs in the order of
+//! k, as in the tiles.
 
 use core::array;
 
 use super::{
     Strided,
+    pack::starts,
     plan::{blocks, depth},
 };
 use crate::{
     Isa, Real,
-    reduce::{load_some_columns, store_some},
+    isa::Path,
+    reduce::{LONGEST_VECTOR, load_some_columns, store_some},
     simd::{COLUMNS, Kernel, Simd},
 };
 
@@ -34,7 +38,7 @@ const FEWEST_ROWS: usize = 32;
 /// Whether these are such products, and faster so than by tiles. Portable code transposes number by number.
 pub(super) fn fits<T>(isa: Isa, [m, n, _]: [usize; 3], a: Strided<'_, T>, b: Strided<'_, T>) -> bool {
     let along_memory = a.column == 1 && b.column == 1 && b.row == n;
-    along_memory && (2..=WIDEST).contains(&n) && m >= FEWEST_ROWS && isa != Isa::portable()
+    along_memory && (2..=WIDEST).contains(&n) && m >= FEWEST_ROWS && !matches!(isa.path(), Path::Portable(_))
 }
 
 impl<T: Real> Kernel<T> for Narrow<'_, T> {
@@ -164,17 +168,14 @@ impl<T: Real> One<'_, T> {
             store_some(simd, sums[0], c);
         } else if N >= COLUMNS && self.rows >= S::LANES {
             // The last columns with some of those before them.
-            for first in [0, N - COLUMNS] {
+            for first in starts(N, COLUMNS) {
                 let mut columns = [sums[0]; COLUMNS];
                 columns.copy_from_slice(&sums[first..first + COLUMNS]);
                 simd.store_columns(columns, &mut c[first..], c_row);
-                if N == COLUMNS {
-                    break;
-                }
             }
         } else {
             for j in 0..N {
-                let mut column = [T::ZERO; crate::reduce::LONGEST_VECTOR];
+                let mut column = [T::ZERO; LONGEST_VECTOR];
                 simd.store(sums[j], &mut column);
                 for i in 0..self.rows.min(S::LANES) {
                     c[i * c_row + j] = column[i];

@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use super::{MISSING, Pool};
+use super::Pool;
 use crate::{
     Real,
     channel::Factors,
@@ -29,41 +29,29 @@ impl<T: Real> Kernel<T> for Gather<'_, T> {
         }
         let rows = self.index.chunks_exact(row).zip(self.out.chunks_exact_mut(row));
         for (r, (index, out)) in rows.enumerate() {
-            gather_row(simd, self.p, self.p.row_start(r), index, self.x, out, &mut []);
+            let (p, start) = (self.p, self.p.row_start(r));
+            for ox in 0..p.out_width() {
+                let (window, first) = (ox * p.channels, start + ox * p.stride * p.channels);
+                for c in (0..p.channels).step_by(S::LANES) {
+                    let here = window + c..window + p.channels.min(c + S::LANES);
+                    let wanted = simd.load_integers(&index[here.clone()]);
+                    let found = pick(simd, p, self.x, first + c, here.len(), wanted);
+                    store_some(simd, found, &mut out[here]);
+                }
+            }
         }
     }
 }
 
-/// [`Gather`] for the windows of one row, which begins at `start`; and open\[j\] = 1, 0 where the index is missing, unless
-/// `open` is empty.
+/// The elements of x at the places wanted in `len` channels of the window that begins at `first`, 0 where they are missing.
 #[inline(always)]
-pub(super) fn gather_row<T: Real, S: Simd<T>>(
-    simd: S,
-    p: &Pool,
-    start: usize,
-    index: &[u32],
-    x: &[T],
-    out: &mut [T],
-    open: &mut [T],
-) {
-    let (zero, one, missing) = (simd.splat(T::ZERO), simd.splat(T::ONE), simd.splat_integer(MISSING));
-    for ox in 0..p.out_width() {
-        let (window, first) = (ox * p.channels, start + ox * p.stride * p.channels);
-        for c in (0..p.channels).step_by(S::LANES) {
-            let here = window + c..window + p.channels.min(c + S::LANES);
-            let wanted = simd.load_integers(&index[here.clone()]);
-            let mut found = zero;
-            for (wy, wx) in places(p) {
-                let at = first + (wy * p.width + wx) * p.channels + c;
-                let x = load_some(simd, &x[at..at + here.len()]);
-                found = simd.select_equal(wanted, numbers(simd, at), x, found);
-            }
-            store_some(simd, found, &mut out[here.clone()]);
-            if !open.is_empty() {
-                store_some(simd, simd.select_equal(wanted, missing, zero, one), &mut open[here]);
-            }
-        }
+pub(super) fn pick<T: Real, S: Simd<T>>(simd: S, p: &Pool, x: &[T], first: usize, len: usize, wanted: S::V) -> S::V {
+    let mut found = simd.splat(T::ZERO);
+    for (wy, wx) in places(p) {
+        let at = first + (wy * p.width + wx) * p.channels;
+        found = simd.select_equal(wanted, numbers(simd, at), load_some(simd, &x[at..at + len]), found);
     }
+    found
 }
 
 /// The places of a window, row after row.

@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use super::{MISSING, Pool, Pooled, windows::gather_row};
+use super::{MISSING, Pool, Pooled, windows::pick};
 use crate::{
     Real,
     reduce::{load_some, store_some},
@@ -45,35 +45,41 @@ impl<T: Real, const RELU: bool> Kernel<T> for Winners<'_, T, RELU> {
                 row_winners_one_by_one::<T, RELU>(p, x, affine, start, winners);
             }
             if let Some(((centered, open), normalised)) = values.next() {
-                gather_row(simd, p, start, winners, x, centered, open);
-                normalise_row(simd, affine, centered, open, normalised);
+                normalise_row(simd, p, x, affine, start, winners, (centered, open, normalised));
             }
         }
     }
 }
 
-/// centered −= open · center and normalised = slope · centered + open · shift, `centered` being the x of the winners of one
-/// row of windows.
+/// What is computed from the winners of one row of windows, which begins at `start`: x − center, whether there is a winner,
+/// and z.
 #[inline(always)]
 fn normalise_row<T: Real, S: Simd<T>>(
     simd: S,
+    p: &Pool,
+    x: &[T],
     affine: Affine<T>,
-    centered: &mut [T],
-    open: &[T],
-    normalised: &mut [T],
+    start: usize,
+    winners: &[u32],
+    (centered, open, normalised): (&mut [T], &mut [T], &mut [T]),
 ) {
-    let (channels, minus_one) = (affine.center.len(), simd.splat(-T::ONE));
-    for (i, open) in open.chunks_exact(channels).enumerate() {
-        let window = i * channels..(i + 1) * channels;
-        let (centered, normalised) = (&mut centered[window.clone()], &mut normalised[window]);
-        for c in (0..channels).step_by(S::LANES) {
-            let part = c..channels.min(c + S::LANES);
-            let load = |x: &[T]| load_some(simd, &x[part.clone()]);
-            let (center, slope, shift) = (load(affine.center), load(affine.slope), load(affine.shift));
-            let (open, x) = (load(open), load(centered));
-            let x = simd.add(x, simd.mul(open, simd.mul(minus_one, center)));
-            store_some(simd, x, &mut centered[part.clone()]);
-            store_some(simd, simd.mul_add(x, slope, simd.mul(open, shift)), &mut normalised[part.clone()]);
+    let (zero, one, minus_one) = (simd.splat(T::ZERO), simd.splat(T::ONE), simd.splat(-T::ONE));
+    let missing = simd.splat_integer(MISSING);
+    for ox in 0..p.out_width() {
+        let (window, first) = (ox * p.channels, start + ox * p.stride * p.channels);
+        for c in (0..p.channels).step_by(S::LANES) {
+            let part = c..p.channels.min(c + S::LANES);
+            let here = window + part.start..window + part.end;
+            let wanted = simd.load_integers(&winners[here.clone()]);
+            let found = pick(simd, p, x, first + c, part.len(), wanted);
+            let is_open = simd.select_equal(wanted, missing, zero, one);
+            let center = simd.mul(minus_one, load_some(simd, &affine.center[part.clone()]));
+            let x = simd.add(found, simd.mul(is_open, center));
+            let shift = simd.mul(is_open, load_some(simd, &affine.shift[part.clone()]));
+            let z = simd.mul_add(x, load_some(simd, &affine.slope[part]), shift);
+            store_some(simd, x, &mut centered[here.clone()]);
+            store_some(simd, is_open, &mut open[here.clone()]);
+            store_some(simd, z, &mut normalised[here]);
         }
     }
 }
