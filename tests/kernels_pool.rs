@@ -69,6 +69,8 @@ fn pooling<T: Real>(isa: Isa) {
             let negative: Vec<T> = center.iter().map(|&c| -c).collect();
             scale_channels(isa, &open, &negative, Store::Set, &mut part);
             add_scaled(isa, &picked, T::ONE, &part, &mut whole);
+            // Valgrind's multiply-add loses the sign of a zero, so that zeros are compared without theirs.
+            let bits = |x: &[T]| bits(&x.iter().map(|&x| x + T::ZERO).collect::<Vec<T>>());
             assert_eq!(bits(&centered), bits(&whole), "centered {isa} {p:?} {x:?}");
             scale_channels(isa, &open, &shift, Store::Set, &mut part);
             scale_channels(isa, &centered, &slope, Store::Add, &mut part);
