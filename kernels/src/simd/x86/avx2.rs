@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{Avx2, COLUMNS, Simd};
+use super::{Avx2, COLUMNS, Simd, columns};
 
 /// The first `n` of eight lanes: −1 is "in", 0 is "out".
 static LANE_MASKS_32: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -95,54 +95,6 @@ mul_add_row_avx2!(
     __m256d,
     "vbroadcastsd {t}, qword ptr [{x} + 8*",
     "vfmadd231pd"
-);
-
-/// Sixteen bytes at x, and sixteen `step` elements behind it, to and from halves of a register: half of a transposition,
-/// which costs less than shuffles.
-macro_rules! rows {
-    ($load:ident, $store:ident, $t:ty, $v:ty, $loadu:ident, $storeu:ident, $cast:ident, $low:ident, $insert:ident, $extract:ident) => {
-        /// # Safety
-        /// AVX2 is there, and both can be read.
-        #[inline(always)]
-        unsafe fn $load(x: *const $t, step: usize) -> $v {
-            // SAFETY: the caller's promise.
-            unsafe { $insert::<1>($cast($loadu(x)), $loadu(x.add(step))) }
-        }
-        /// # Safety
-        /// AVX2 is there, and both can be written.
-        #[inline(always)]
-        unsafe fn $store(v: $v, out: *mut $t, step: usize) {
-            // SAFETY: the caller's promise.
-            unsafe {
-                $storeu(out, $low(v));
-                $storeu(out.add(step), $extract::<1>(v));
-            }
-        }
-    };
-}
-rows!(
-    rows_ps,
-    put_rows_ps,
-    f32,
-    __m256,
-    _mm_loadu_ps,
-    _mm_storeu_ps,
-    _mm256_castps128_ps256,
-    _mm256_castps256_ps128,
-    _mm256_insertf128_ps,
-    _mm256_extractf128_ps
-);
-rows!(
-    rows_pd,
-    put_rows_pd,
-    f64,
-    __m256d,
-    _mm_loadu_pd,
-    _mm_storeu_pd,
-    _mm256_castpd128_pd256,
-    _mm256_castpd256_pd128,
-    _mm256_insertf128_pd,
-    _mm256_extractf128_pd
 );
 
 x86!(
@@ -300,36 +252,14 @@ x86!(
             }
         }
         #[inline(always)]
-        fn store_columns(self, [v0, v1, v2, v3]: [__m256; COLUMNS], out: &mut [f32], row: usize) {
-            let out = &mut out[..7 * row + 4];
-            // SAFETY: token; rows are at most 7, so all four elements of each are inside.
-            unsafe {
-                let (out, far) = (out.as_mut_ptr(), 4 * row);
-                let (a, b) = (_mm256_unpacklo_ps(v0, v1), _mm256_unpacklo_ps(v2, v3));
-                let (c, d) = (_mm256_unpackhi_ps(v0, v1), _mm256_unpackhi_ps(v2, v3));
-                put_rows_ps(_mm256_shuffle_ps::<0x44>(a, b), out, far);
-                put_rows_ps(_mm256_shuffle_ps::<0xee>(a, b), out.add(row), far);
-                put_rows_ps(_mm256_shuffle_ps::<0x44>(c, d), out.add(2 * row), far);
-                put_rows_ps(_mm256_shuffle_ps::<0xee>(c, d), out.add(3 * row), far);
-            }
+        fn store_columns(self, columns: [__m256; COLUMNS], out: &mut [f32], row: usize) {
+            // SAFETY: token.
+            unsafe { columns::store_ps256(columns, out, row) }
         }
         #[inline(always)]
         fn load_columns(self, x: &[f32], row: usize) -> [__m256; COLUMNS] {
-            let x = &x[..7 * row + 4];
-            // SAFETY: token; rows are at most 7, so all four elements of each are inside.
-            unsafe {
-                let (x, far) = (x.as_ptr(), 4 * row);
-                let (r0, r1) = (rows_ps(x, far), rows_ps(x.add(row), far));
-                let (r2, r3) = (rows_ps(x.add(2 * row), far), rows_ps(x.add(3 * row), far));
-                let (a, b) = (_mm256_unpacklo_ps(r0, r1), _mm256_unpacklo_ps(r2, r3));
-                let (c, d) = (_mm256_unpackhi_ps(r0, r1), _mm256_unpackhi_ps(r2, r3));
-                [
-                    _mm256_shuffle_ps::<0x44>(a, b),
-                    _mm256_shuffle_ps::<0xee>(a, b),
-                    _mm256_shuffle_ps::<0x44>(c, d),
-                    _mm256_shuffle_ps::<0xee>(c, d),
-                ]
-            }
+            // SAFETY: token.
+            unsafe { columns::load_ps256(x, row) }
         }
     }
 );
@@ -482,32 +412,14 @@ x86!(
             }
         }
         #[inline(always)]
-        fn store_columns(self, [v0, v1, v2, v3]: [__m256d; COLUMNS], out: &mut [f64], row: usize) {
-            let out = &mut out[..3 * row + 4];
-            // SAFETY: token; rows are at most 3, so all four elements of each are inside.
-            unsafe {
-                let (out, next, far) = (out.as_mut_ptr(), out.as_mut_ptr().add(row), 2 * row);
-                put_rows_pd(_mm256_unpacklo_pd(v0, v1), out, far);
-                put_rows_pd(_mm256_unpackhi_pd(v0, v1), next, far);
-                put_rows_pd(_mm256_unpacklo_pd(v2, v3), out.add(2), far);
-                put_rows_pd(_mm256_unpackhi_pd(v2, v3), next.add(2), far);
-            }
+        fn store_columns(self, columns: [__m256d; COLUMNS], out: &mut [f64], row: usize) {
+            // SAFETY: token.
+            unsafe { columns::store_pd256(columns, out, row) }
         }
         #[inline(always)]
         fn load_columns(self, x: &[f64], row: usize) -> [__m256d; COLUMNS] {
-            let x = &x[..3 * row + 4];
-            // SAFETY: token; rows are at most 3, so all four elements of each are inside.
-            unsafe {
-                let (x, next, far) = (x.as_ptr(), x.as_ptr().add(row), 2 * row);
-                let (r0, r1) = (rows_pd(x, far), rows_pd(next, far));
-                let (r2, r3) = (rows_pd(x.add(2), far), rows_pd(next.add(2), far));
-                [
-                    _mm256_unpacklo_pd(r0, r1),
-                    _mm256_unpackhi_pd(r0, r1),
-                    _mm256_unpacklo_pd(r2, r3),
-                    _mm256_unpackhi_pd(r2, r3),
-                ]
-            }
+            // SAFETY: token.
+            unsafe { columns::load_pd256(x, row) }
         }
     }
 );

@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{Avx512, COLUMNS, Simd};
+use super::{Avx512, COLUMNS, Simd, columns};
 
 impl Avx512 {
     #[inline(always)]
@@ -77,58 +77,6 @@ macro_rules! store_halves {
 }
 store_halves!(store_halves_ps, f32, __m512);
 store_halves!(store_halves_pd, f64, __m512d);
-
-/// Sixteen bytes at x, and so many at each of three places `step` elements behind each other, to and from quarters of a
-/// register: half of a transposition, which costs less than shuffles.
-macro_rules! rows {
-    ($load:ident, $store:ident, $t:ty, $v:ty, $loadu:ident, $storeu:ident, $cast:ident, $insert:ident, $extract:ident) => {
-        /// # Safety
-        /// AVX-512 is there, and all four can be read.
-        #[inline(always)]
-        unsafe fn $load(x: *const $t, step: usize) -> $v {
-            // SAFETY: the caller's promise.
-            unsafe {
-                let v = $insert::<1>($cast($loadu(x)), $loadu(x.add(step)));
-                let v = $insert::<2>(v, $loadu(x.add(2 * step)));
-                $insert::<3>(v, $loadu(x.add(3 * step)))
-            }
-        }
-        /// # Safety
-        /// AVX-512 is there, and all four can be written.
-        #[inline(always)]
-        unsafe fn $store(v: $v, out: *mut $t, step: usize) {
-            // SAFETY: the caller's promise.
-            unsafe {
-                $storeu(out, $extract::<0>(v));
-                $storeu(out.add(step), $extract::<1>(v));
-                $storeu(out.add(2 * step), $extract::<2>(v));
-                $storeu(out.add(3 * step), $extract::<3>(v));
-            }
-        }
-    };
-}
-rows!(
-    rows_ps,
-    put_rows_ps,
-    f32,
-    __m512,
-    _mm_loadu_ps,
-    _mm_storeu_ps,
-    _mm512_castps128_ps512,
-    _mm512_insertf32x4,
-    _mm512_extractf32x4_ps
-);
-rows!(
-    rows_pd,
-    put_rows_pd,
-    f64,
-    __m512d,
-    _mm_loadu_pd,
-    _mm_storeu_pd,
-    _mm512_castpd128_pd512,
-    _mm512_insertf64x2,
-    _mm512_extractf64x2_pd
-);
 
 x86!(
     Avx512,
@@ -243,36 +191,14 @@ x86!(
             }
         }
         #[inline(always)]
-        fn store_columns(self, [v0, v1, v2, v3]: [__m512; COLUMNS], out: &mut [f32], row: usize) {
-            let out = &mut out[..15 * row + 4];
-            // SAFETY: token; rows are at most 15, so all four elements of each are inside.
-            unsafe {
-                let (out, far) = (out.as_mut_ptr(), 4 * row);
-                let (a, b) = (_mm512_unpacklo_ps(v0, v1), _mm512_unpacklo_ps(v2, v3));
-                let (c, d) = (_mm512_unpackhi_ps(v0, v1), _mm512_unpackhi_ps(v2, v3));
-                put_rows_ps(_mm512_shuffle_ps::<0x44>(a, b), out, far);
-                put_rows_ps(_mm512_shuffle_ps::<0xee>(a, b), out.add(row), far);
-                put_rows_ps(_mm512_shuffle_ps::<0x44>(c, d), out.add(2 * row), far);
-                put_rows_ps(_mm512_shuffle_ps::<0xee>(c, d), out.add(3 * row), far);
-            }
+        fn store_columns(self, columns: [__m512; COLUMNS], out: &mut [f32], row: usize) {
+            // SAFETY: token.
+            unsafe { columns::store_ps512(columns, out, row) }
         }
         #[inline(always)]
         fn load_columns(self, x: &[f32], row: usize) -> [__m512; COLUMNS] {
-            let x = &x[..15 * row + 4];
-            // SAFETY: token; rows are at most 15, so all four elements of each are inside.
-            unsafe {
-                let (x, far) = (x.as_ptr(), 4 * row);
-                let (r0, r1) = (rows_ps(x, far), rows_ps(x.add(row), far));
-                let (r2, r3) = (rows_ps(x.add(2 * row), far), rows_ps(x.add(3 * row), far));
-                let (a, b) = (_mm512_unpacklo_ps(r0, r1), _mm512_unpacklo_ps(r2, r3));
-                let (c, d) = (_mm512_unpackhi_ps(r0, r1), _mm512_unpackhi_ps(r2, r3));
-                [
-                    _mm512_shuffle_ps::<0x44>(a, b),
-                    _mm512_shuffle_ps::<0xee>(a, b),
-                    _mm512_shuffle_ps::<0x44>(c, d),
-                    _mm512_shuffle_ps::<0xee>(c, d),
-                ]
-            }
+            // SAFETY: token.
+            unsafe { columns::load_ps512(x, row) }
         }
     }
 );
@@ -396,32 +322,14 @@ x86!(
             }
         }
         #[inline(always)]
-        fn store_columns(self, [v0, v1, v2, v3]: [__m512d; COLUMNS], out: &mut [f64], row: usize) {
-            let out = &mut out[..7 * row + 4];
-            // SAFETY: token; rows are at most 7, so all four elements of each are inside.
-            unsafe {
-                let (out, next, far) = (out.as_mut_ptr(), out.as_mut_ptr().add(row), 2 * row);
-                put_rows_pd(_mm512_unpacklo_pd(v0, v1), out, far);
-                put_rows_pd(_mm512_unpackhi_pd(v0, v1), next, far);
-                put_rows_pd(_mm512_unpacklo_pd(v2, v3), out.add(2), far);
-                put_rows_pd(_mm512_unpackhi_pd(v2, v3), next.add(2), far);
-            }
+        fn store_columns(self, columns: [__m512d; COLUMNS], out: &mut [f64], row: usize) {
+            // SAFETY: token.
+            unsafe { columns::store_pd512(columns, out, row) }
         }
         #[inline(always)]
         fn load_columns(self, x: &[f64], row: usize) -> [__m512d; COLUMNS] {
-            let x = &x[..7 * row + 4];
-            // SAFETY: token; rows are at most 7, so all four elements of each are inside.
-            unsafe {
-                let (x, next, far) = (x.as_ptr(), x.as_ptr().add(row), 2 * row);
-                let (r0, r1) = (rows_pd(x, far), rows_pd(next, far));
-                let (r2, r3) = (rows_pd(x.add(2), far), rows_pd(next.add(2), far));
-                [
-                    _mm512_unpacklo_pd(r0, r1),
-                    _mm512_unpackhi_pd(r0, r1),
-                    _mm512_unpacklo_pd(r2, r3),
-                    _mm512_unpackhi_pd(r2, r3),
-                ]
-            }
+            // SAFETY: token.
+            unsafe { columns::load_pd512(x, row) }
         }
     }
 );

@@ -110,6 +110,7 @@ macro_rules! x86 {
 
 mod avx2;
 mod avx512;
+mod columns;
 mod narrow;
 
 /// AVX-512 F, VL, DQ, BW (and with them AVX2 and FMA) are there.
