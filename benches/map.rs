@@ -9,7 +9,7 @@ mod timing;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use maml_kernels::{Isa, Map, Real, map};
+use maml_kernels::{Isa, Map, Real, map, softplus_with_slope};
 use numbers::numbers;
 use timing::quick;
 
@@ -28,6 +28,18 @@ const FUNCTIONS: [Function; 8] = [
     (Map::Rsqrt, |x| 1.0 / x.sqrt(), |x| 1.0 / x.sqrt()),
     (Map::Recip, |x| 1.0 / x, |x| 1.0 / x),
 ];
+
+/// Softplus and its slope, to be compared with the sum of softplus and sigmoid.
+fn pair(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("map f32");
+    group.throughput(Throughput::Elements(LEN as u64));
+    let (x, mut y, mut slope) = (numbers::<f32>(LEN, 1), numbers::<f32>(LEN, 2), numbers::<f32>(LEN, 3));
+    for isa in Isa::available() {
+        group.bench_function(BenchmarkId::new(isa.name(), "softplus_with_slope"), |bench| {
+            bench.iter(|| softplus_with_slope(isa, black_box(&x), &mut y, &mut slope));
+        });
+    }
+}
 
 fn functions(criterion: &mut Criterion) {
     for (m, in_f64, in_f32) in FUNCTIONS {
@@ -52,5 +64,5 @@ fn function<T: Real>(criterion: &mut Criterion, m: Map, std: fn(T) -> T) {
     });
 }
 
-criterion_group! { name = benches; config = quick(); targets = functions }
+criterion_group! { name = benches; config = quick(); targets = functions, pair }
 criterion_main!(benches);

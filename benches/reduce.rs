@@ -13,8 +13,8 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use maml_kernels::{
     Isa, Onto, Pool, Pooled, Real, Store, add_scaled, axpy, channel_covariance, channel_dot, channel_mean,
-    channel_moments, channel_totals, dot, gather, gather_windows, limit, mul, norm_relu_pool, pool_winners, repeat,
-    scale, scale_centered, scale_channels, scatter_add, scatter_windows, sum, sum_axis,
+    channel_moments, channel_totals, dot, dot_rows, gather, gather_windows, limit, mul, norm_relu_pool, pool_winners,
+    repeat, scale, scale_centered, scale_channels, scale_rows, scatter_add, scatter_windows, sum, sum_axis,
 };
 use numbers::numbers;
 use timing::quick;
@@ -76,6 +76,16 @@ fn channels(criterion: &mut Criterion) {
     measure(criterion, "repeat 5 times", &isas, array, |isa| {
         repeat(isa, rows, 5, 1, &row_sums, Store::Set, &mut out[..5 * rows]);
     });
+    // The hidden units of small networks.
+    for length in [5, 64] {
+        let (rows, used) = (n / length, n / length * length);
+        let (a, b, per_row) = (&a[..used], &b[..used], &mut numbers::<f32>(rows, 6));
+        measure(criterion, &format!("dot_rows of {length}"), &isas, 2 * array, |isa| dot_rows(isa, a, b, per_row));
+        let scaled = &mut out[..used];
+        measure(criterion, &format!("scale_rows of {length}"), &isas, 2 * array, |isa| {
+            scale_rows(isa, a, per_row, Store::Set, scaled);
+        });
+    }
 }
 
 fn pooling<T: Real>(criterion: &mut Criterion) {

@@ -52,7 +52,7 @@ fn pooling<T: Real>(isa: Isa) {
             if p.window != p.stride {
                 continue;
             }
-            naive::relu_pool_winners(&p, &x, &center, &slope, &shift, &mut want);
+            naive::norm_relu_pool(&p, &x, &center, &slope, &shift, &mut want);
             let mut centered = vec![canary::<T>(); want.len()];
             let [mut open, mut normalised] = [(); 2].map(|()| centered.clone());
             let got = with_canaries(77, &vec![77; want.len()], 5, |winners| {
@@ -211,7 +211,7 @@ fn fractional_pooling<T: Real>(isa: Isa) {
 }
 
 #[test]
-fn relu_pool_winners_are_within_rounding_of_the_largest() {
+fn normalised_winners_are_within_rounding_of_the_largest() {
     on_every_isa(fractional_pooling::<f32>);
     on_every_isa(fractional_pooling::<f64>);
 }

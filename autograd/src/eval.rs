@@ -55,22 +55,10 @@ impl<T: Real> Value for Tensor<T> {
             return first.evaluate();
         }
         let terms = in_order(first, others);
-        if let Some(cotangent) = NormalisationCotangent::of(&terms) {
-            return cotangent.whole();
+        match NormalisationCotangent::of(&terms) {
+            Some(cotangent) => cotangent.whole(),
+            None => sum(terms),
         }
-        let mut terms = terms.into_iter();
-        let first = terms.next().expect("there is a first term").evaluate();
-        terms.fold(first, |mut sum, term| {
-            let (args, shape) = (term.args.map(|x| x), sum.shape());
-            assert_eq!(shape, output_shape(&term.op, &args), "total: shapes of its terms");
-            if adds_in_place(&term.op)
-                && let Some(out) = sum.unique_mut()
-            {
-                booked(&term.op, &args, shape, || evaluate(&term.op, &args, Store::Add, out));
-                return sum;
-            }
-            sum.plus(&term.evaluate())
-        })
     }
 
     fn known_total(_: Term<Self>, _: Vec<Term<Self>>, numbers: Tensor<T>) -> Self {
@@ -82,9 +70,8 @@ impl<T: Real> Value for Tensor<T> {
         if let Some(cotangent) = NormalisationCotangent::of(&terms) {
             return cotangent.weight_gradient(&conv, images);
         }
-        let mut terms = terms.into_iter();
-        let cotangent = Self::total(terms.next().expect("there is a first term"), terms.collect());
-        Self::apply(Op::Bilinear(Bilinear { form: Form::Conv(conv), open: Slot::B }), &[images, &cotangent])
+        let partial = Bilinear { form: Form::Conv(conv), open: Slot::B };
+        Self::apply(Op::Bilinear(partial), &[images, &sum(terms)])
     }
 }
 
@@ -94,6 +81,23 @@ fn in_order<V>(first: Term<V>, mut others: Vec<Term<V>>) -> Vec<Term<V>> {
     others.sort_by_key(|term| cost_of_adding(&term.op));
     others.reverse();
     others
+}
+
+/// The sum of these terms, at least one: the first is evaluated, the others are added in place.
+fn sum<T: Real>(terms: Vec<Term<Tensor<T>>>) -> Tensor<T> {
+    let mut terms = terms.into_iter();
+    let first = terms.next().expect("there is a first term").evaluate();
+    terms.fold(first, |mut sum, term| {
+        let (args, shape) = (term.args.map(|x| x), sum.shape());
+        assert_eq!(shape, output_shape(&term.op, &args), "total: shapes of its terms");
+        if adds_in_place(&term.op)
+            && let Some(out) = sum.unique_mut()
+        {
+            booked(&term.op, &args, shape, || evaluate(&term.op, &args, Store::Add, out));
+            return sum;
+        }
+        sum.plus(&term.evaluate())
+    })
 }
 
 impl<T: Real> Tensor<T> {

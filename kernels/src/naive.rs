@@ -227,7 +227,7 @@ fn is_nan<T: Real>(x: T) -> bool {
 }
 
 /// [`pool_winners`] of z = slope · (x − center) + shift, [`MISSING`] where ReLU cuts the winner off (z ≤ 0).
-pub fn relu_pool_winners<T: Real>(p: &Pool, x: &[T], center: &[T], slope: &[T], shift: &[T], winners: &mut [u32]) {
+pub fn norm_relu_pool<T: Real>(p: &Pool, x: &[T], center: &[T], slope: &[T], shift: &[T], winners: &mut [u32]) {
     let z: Vec<T> = x
         .iter()
         .enumerate()

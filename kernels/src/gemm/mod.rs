@@ -99,12 +99,8 @@ pub(crate) fn gemm_batch<T: Real>(
         return c.fill(T::ZERO);
     }
     let [all_a, all_b] = layout.views([m, n, k], a, b);
-    if let Some((matrix, vectors)) = vector::operands([m, n, k], all_a, all_b, n) {
-        return vector::products(isa, count, matrix, m * n * k, vectors, c);
-    }
-    if narrow::fits(isa, [m, n, k], all_a, all_b) {
-        let steps = [m * k, k * n];
-        return dispatch(isa, Narrow { count, size: [m, n, k], a: all_a, b, steps, c, c_row: n });
+    if without_tiles(isa, count, [m, n, k], all_a, all_b, c, n) {
+        return;
     }
     for ((a, b), c) in a.chunks_exact(m * k).zip(b.chunks_exact(k * n)).zip(c.chunks_exact_mut(m * n)) {
         gemm(isa, layout, m, n, k, a, b, c);
@@ -120,16 +116,13 @@ pub(crate) fn gemm_strided<T: Real>(
     c: &mut [T],
     c_row: usize,
 ) {
-    let [m, n, k] = size;
+    let [m, n, _] = size;
     check(size, a, b, c, c_row);
     if size.contains(&0) {
         return c.chunks_mut(c_row.max(1)).take(m).for_each(|row| row[..n].fill(T::ZERO));
     }
-    if let Some((matrix, vector)) = vector::operands(size, a, b, c_row) {
-        return vector::products(isa, 1, matrix, 0, &vector[..k], &mut c[..m * n]);
-    }
-    if narrow::fits(isa, size, a, b) {
-        return dispatch(isa, Narrow { count: 1, size, a, b: b.data, steps: [0; 2], c, c_row });
+    if without_tiles(isa, 1, size, a, b, c, c_row) {
+        return;
     }
     let plan = Plan::new::<T>(isa, size, a, b);
     let mut work = |[panel_a, panel_b, turned]: [&mut [T]; 3]| {
@@ -144,6 +137,28 @@ pub(crate) fn gemm_strided<T: Real>(
         [0, 0, 0] => work([&mut [], &mut [], &mut []]),
         lens => with_scratch(lens, work),
     }
+}
+
+/// C_i = A_i B_i for `count` problems, their matrices one behind the other, if these are products for which there is
+/// something better than tiles; whether they are.
+fn without_tiles<T: Real>(
+    isa: Isa,
+    count: usize,
+    size: [usize; 3],
+    a: Strided<'_, T>,
+    b: Strided<'_, T>,
+    c: &mut [T],
+    c_row: usize,
+) -> bool {
+    let [m, n, k] = size;
+    if let Some((matrix, vectors)) = vector::operands(size, a, b, c_row) {
+        vector::products(isa, count, matrix, m * n * k, &vectors[..count * k], &mut c[..count * m * n]);
+    } else if narrow::fits(isa, size, a, b) {
+        dispatch(isa, Narrow { count, size, a, b: b.data, steps: [m * k, k * n], c, c_row });
+    } else {
+        return false;
+    }
+    true
 }
 
 /// Panics unless the matrices lie in their slices. Empty ones lie anywhere.

@@ -1,7 +1,7 @@
 //! Tasks that stay the same from step to step, small ones stacked into one problem.
 //!
-//! What an operation costs besides its arithmetic is then paid once for all tasks of a stack. The kernels see one task at a
-//! time as before, so that every task keeps the bits that it has alone.
+//! What an operation costs besides its arithmetic is then paid once for all tasks of a stack. No kernel adds numbers of one
+//! task to those of another, so that every task keeps the bits that it has alone.
 
 use maml_autograd::{Real, Tensor};
 
