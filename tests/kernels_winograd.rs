@@ -12,7 +12,7 @@ use maml_kernels::{Conv, Isa, conv_input_gradient, conv_output, conv_weight_grad
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 
 /// Roundings on the way of a number through the transforms: two matrices on each of three ways.
-const TRANSFORMS: usize = 28;
+const TRANSFORMS: usize = 34;
 
 const fn conv(images: usize, side: usize, channels: usize) -> Conv {
     Conv {
@@ -45,7 +45,12 @@ type Matrix = Vec<Vec<f64>>;
 /// |Aᵀ|, |G| and |Bᵀ| from the definition: the finite points and ∞.
 fn absolute_matrices(m: usize) -> [Matrix; 3] {
     let (a, b) = (0.5_f64.sqrt(), 2.0_f64.sqrt());
-    let points = if m == 2 { vec![0.0, 1.0, -1.0] } else { vec![0.0, a, -a, b, -b] };
+    let pairs = |squares: [f64; 3]| squares.into_iter().flat_map(|s| [s.sqrt(), -s.sqrt()]).collect();
+    let points = match m {
+        2 => vec![0.0, 1.0, -1.0],
+        4 => vec![0.0, a, -a, b, -b],
+        _ => pairs([1.0 / 9.0, 0.75, 3.0]),
+    };
     // Coefficients of Π (x − q).
     let polynomial = |roots: &[f64]| {
         let mut p = vec![1.0];
@@ -165,9 +170,10 @@ impl<'a> Magnitude<'a> {
     }
 }
 
-/// The larger of the magnitudes by tiles of 2 and of 4, whichever was chosen.
-fn larger(magnitude: impl Fn(usize) -> Vec<f64>) -> Vec<f64> {
-    magnitude(2).into_iter().zip(magnitude(4)).map(|(a, b)| a.max(b)).collect()
+/// The largest of the magnitudes by tiles of 2, of 4 and of 5, whichever was chosen.
+fn largest(magnitude: impl Fn(usize) -> Vec<f64>) -> Vec<f64> {
+    let larger = |a: Vec<f64>, b: Vec<f64>| a.into_iter().zip(b).map(|(a, b)| a.max(b)).collect();
+    [2, 4, 5].map(magnitude).into_iter().reduce(larger).expect("three sizes")
 }
 
 fn doubles(x: &[f32]) -> Vec<f64> {
@@ -219,19 +225,19 @@ fn assert_within_bound(rng: &mut ChaCha8Rng, g: &Conv) {
 
     let mut exact = vec![0.0; dy.len()];
     naive::conv_output(g, &doubles(&x), &doubles(&w), &mut exact);
-    let magnitude = larger(|m| Magnitude::new(g, m).output(&x, &w));
+    let magnitude = largest(|m| Magnitude::new(g, m).output(&x, &w));
     assert_slot(g, "output", conv_output, [&x, &w], &exact, &magnitude, g.c_in);
 
     if let Some((back, turned)) = turned(g, &w) {
         let mut exact = vec![0.0; x.len()];
         naive::conv_input_gradient(g, &doubles(&w), &doubles(&dy), &mut exact);
-        let magnitude = larger(|m| Magnitude::new(&back, m).output(&dy, &turned));
+        let magnitude = largest(|m| Magnitude::new(&back, m).output(&dy, &turned));
         assert_slot(g, "input gradient", conv_input_gradient, [&w, &dy], &exact, &magnitude, g.c_out);
     }
 
     let mut exact = vec![0.0; w.len()];
     naive::conv_weight_gradient(g, &doubles(&x), &doubles(&dy), &mut exact);
-    let magnitude = larger(|m| Magnitude::new(g, m).weight_gradient(&x, &dy));
+    let magnitude = largest(|m| Magnitude::new(g, m).weight_gradient(&x, &dy));
     // Every tile is one product in its sum and at most one chunk.
     let tiles = Magnitude::new(g, 2).tiles().len();
     assert_slot(g, "weight gradient", conv_weight_gradient, [&x, &dy], &exact, &magnitude, 2 * tiles);
@@ -247,7 +253,7 @@ fn random_geometries_within_bound() {
 }
 
 #[test]
-fn sizes_of_both_schemes_within_bound() {
+fn sizes_of_all_schemes_within_bound() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     for side in [4, 6, 7, 8, 14] {
         assert_within_bound(&mut rng, &conv(5, side, 32));

@@ -37,8 +37,9 @@ use crate::{
 pub(super) use scheme::Scheme;
 use transform::{FromPoints, GAP, Side, Tiles, ToPoints, WeightsFromPoints, WeightsToPoints};
 
-/// Bytes of the transformed tiles of one chunk, of x and of y: about half of L2 (1 MiB), through which the transformed
-/// weights (36 · 64 · 64 · 4 B = 576 KiB) stream.
+/// Bytes of the transformed tiles of one chunk, of x and of y: about half of an L2 of 1 MiB, through which the transformed
+/// weights (36 · 64 · 64 · 4 B = 576 KiB) stream. Half as much where L2 is half of that is slower for weight gradients, which
+/// are added to once a chunk, and no faster for the rest.
 const CHUNK_BYTES: usize = 512 << 10;
 
 /// The tiles of x and of y, chunk after chunk.

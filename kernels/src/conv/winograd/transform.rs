@@ -75,8 +75,10 @@ impl<T: Real> Kernel<T> for ToPoints<'_, T> {
         match (self.tiles.scheme, self.tiles.of) {
             (Scheme::F2, Side::Input) => self.transform(simd, Scheme::F2, Matrix::Input, 4),
             (Scheme::F4, Side::Input) => self.transform(simd, Scheme::F4, Matrix::Input, 6),
+            (Scheme::F5, Side::Input) => self.transform(simd, Scheme::F5, Matrix::Input, 7),
             (Scheme::F2, Side::Output) => self.transform(simd, Scheme::F2, Matrix::OutputGradient, 2),
             (Scheme::F4, Side::Output) => self.transform(simd, Scheme::F4, Matrix::OutputGradient, 4),
+            (Scheme::F5, Side::Output) => self.transform(simd, Scheme::F5, Matrix::OutputGradient, 5),
         }
     }
 }
@@ -124,6 +126,7 @@ impl<T: Real> Kernel<T> for FromPoints<'_, T> {
         match self.tiles.scheme {
             Scheme::F2 => self.transform(simd, Scheme::F2),
             Scheme::F4 => self.transform(simd, Scheme::F4),
+            Scheme::F5 => self.transform(simd, Scheme::F5),
         }
     }
 }
@@ -174,6 +177,7 @@ impl<T: Real> Kernel<T> for WeightsToPoints<'_, T> {
         match scheme {
             Scheme::F2 => squares(simd, Scheme::F2, Matrix::Weight, tap, (w, 3, tap), (points, 4, tap + GAP)),
             Scheme::F4 => squares(simd, Scheme::F4, Matrix::Weight, tap, (w, 3, tap), (points, 6, tap + GAP)),
+            Scheme::F5 => squares(simd, Scheme::F5, Matrix::Weight, tap, (w, 3, tap), (points, 7, tap + GAP)),
         }
     }
 }
@@ -194,6 +198,7 @@ impl<T: Real> Kernel<T> for WeightsFromPoints<'_, T> {
         match scheme {
             Scheme::F2 => squares(simd, Scheme::F2, Matrix::WeightGradient, tap, (points, 4, tap + GAP), (dw, 3, tap)),
             Scheme::F4 => squares(simd, Scheme::F4, Matrix::WeightGradient, tap, (points, 6, tap + GAP), (dw, 3, tap)),
+            Scheme::F5 => squares(simd, Scheme::F5, Matrix::WeightGradient, tap, (points, 7, tap + GAP), (dw, 3, tap)),
         }
     }
 }
