@@ -9,11 +9,12 @@
 //! Π_{q≠p} (x − q); column p of Aᵀ is (1, p, …, p^{m−1}). The last point is ∞, where the value is the leading
 //! coefficient. In two dimensions each matrix is applied along rows and along columns, and ⊙ becomes a sum over
 //! channels: (m + 2)² products of matrices \[tiles, c_in\] \[c_in, c_out\]. They need (m + 2)² multiplications for m²
-//! outputs where the direct sum needs 9 m²: 16 instead of 36 for m = 2, 36 instead of 144 for m = 4. The gradient with
+//! outputs where the direct sum needs 9 m²: 16 instead of 36 for m = 2, 36 instead of 144 for m = 4, 49 instead of 225 for
+//! m = 5, which is for sizes that 4 leaves half a tile of. The gradient with
 //! respect to the weights is the transpose of the same form: dw = Gᵀ \[(A dy) ⊙ (Bᵀ x)\], summed over tiles.
 //!
-//! The points are 0, ±1, ∞ for m = 2 and 0, ±1/√2, ±√2, ∞ for m = 4: reciprocal points keep all matrices near 1 in
-//! size. The algorithm is exact; its rounding is not that of the direct sum, because the transformed numbers are larger
+//! The points are 0, ±1, ∞ for m = 2, 0, ±1/√2, ±√2, ∞ for m = 4 and ±1/3, ±√3/2, ±√3, ∞ for m = 5: such points keep all
+//! matrices near 1 in size. The algorithm is exact; its rounding is not that of the direct sum, because the transformed numbers are larger
 //! than the outputs which they cancel to.
 //!
 //! Source: Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks*, arXiv 1509.09308; the matrices are
@@ -38,8 +39,8 @@ pub(super) use scheme::Scheme;
 use transform::{FromPoints, GAP, Side, Tiles, ToPoints, WeightsFromPoints, WeightsToPoints};
 
 /// Bytes of the transformed tiles of one chunk, of x and of y: about half of an L2 of 1 MiB, through which the transformed
-/// weights (36 · 64 · 64 · 4 B = 576 KiB) stream. Half as much where L2 is half of that is slower for weight gradients, which
-/// are added to once a chunk, and no faster for the rest.
+/// weights stream (49 · 64 · 64 · 4 B = 784 KiB for tiles of 5). A weight gradient is added to once a chunk, and its chunks are
+/// twice as large: half or twice that was slower.
 const CHUNK_BYTES: usize = 512 << 10;
 
 /// The tiles of x and of y, chunk after chunk.
@@ -52,11 +53,11 @@ struct Chunks {
 }
 
 impl Chunks {
-    fn new<T: Real>(isa: Isa, scheme: Scheme, windows: &Windows) -> Self {
+    fn new<T: Real>(isa: Isa, scheme: Scheme, windows: &Windows, bytes: usize) -> Self {
         let across = windows.out.map(|out| out.div_ceil(scheme.out()));
         let all = windows.images * across[0] * across[1];
         let tile = dispatch(isa, TileShape(PhantomData::<T>));
-        let budget = CHUNK_BYTES / size_of::<T>() / scheme.points() / (windows.channels[0] + windows.channels[1]);
+        let budget = bytes / size_of::<T>() / scheme.points() / (windows.channels[0] + windows.channels[1]);
         // Whole register tiles, in chunks of about the same size.
         let chunk = (budget / tile.rows).max(1) * tile.rows;
         let chunk = all.div_ceil(all.div_ceil(chunk)).next_multiple_of(tile.rows).min(all);
@@ -85,7 +86,7 @@ impl Chunks {
 
 /// y of [`Windows`] by `scheme`.
 pub(super) fn product<T: Real>(isa: Isa, scheme: Scheme, windows: &Windows, x: &[T], w: &[T], y: &mut [T]) {
-    let chunks = Chunks::new::<T>(isa, scheme, windows);
+    let chunks = Chunks::new::<T>(isa, scheme, windows, CHUNK_BYTES);
     let [c_in, c_out] = windows.channels;
     let tap = c_in * c_out;
     with_scratch(chunks.scratch(), |[weights, inputs, outputs]: [&mut [T]; 3]| {
@@ -109,7 +110,7 @@ pub(super) fn product<T: Real>(isa: Isa, scheme: Scheme, windows: &Windows, x: &
 
 /// dw = ∂⟨dy, y⟩/∂w of the same. Sums over the tiles of a chunk are added in the order of the chunks.
 pub(super) fn weight_gradient<T: Real>(isa: Isa, scheme: Scheme, windows: &Windows, x: &[T], dy: &[T], dw: &mut [T]) {
-    let chunks = Chunks::new::<T>(isa, scheme, windows);
+    let chunks = Chunks::new::<T>(isa, scheme, windows, 2 * CHUNK_BYTES);
     let [c_in, c_out] = windows.channels;
     let tap = c_in * c_out;
     with_scratch(chunks.scratch(), |[weights, inputs, outputs]: [&mut [T]; 3]| {
