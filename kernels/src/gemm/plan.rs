@@ -15,8 +15,6 @@ use crate::{
 /// Depth of a block, about: see [`depth`]. The rows of A in a tile, 14 · KC · 4 B = 14 KiB (f64: 28 KiB), stay in L1
 /// while the strips of B pass.
 const KC: usize = 256;
-/// Bytes of a block of B, KC rows of 768 columns in f32: it stays in L2 (1 MiB) while all rows of A pass.
-const B_BYTES: usize = 768 << 10;
 /// Rows of A that are copied at a time, whole tiles of 14 and of 6: 84 · KC · 4 B = 84 KiB, in L2 beside B.
 const MC: usize = 84;
 
@@ -30,7 +28,6 @@ const L1_LINE: usize = 64;
 const L1_WAY: usize = 4096;
 /// Ways of L1 for the rows of A in a tile. The last one is for B.
 const L1_WAYS_FOR_A: usize = 7;
-const L2_BYTES: usize = 1 << 20;
 
 /// How a product is computed: what is copied, and in which blocks.
 pub(super) struct Plan {
@@ -56,11 +53,12 @@ impl Plan {
         let turned = !straight && cost(n, m, a.transposed()) + TRANSPOSED_RESULT / (k as f64) < 0.98 * cost(m, n, b);
         let ([m, n], a, b) = if turned { ([n, m], b.transposed(), a.transposed()) } else { ([m, n], a, b) };
         let (kc, bytes) = (depth(k), size_of::<T>());
-        let nc = (B_BYTES / bytes / kc).min(n).next_multiple_of(tile.columns);
+        // A block of B stays in L2 while all rows of A pass.
+        let nc = (tile.l2 / 4 * 3 / bytes / kc).min(n).next_multiple_of(tile.columns);
         Self {
             turned,
             size: [m, n, k],
-            pack_a: n >= REPAYS_A && (m * k * bytes > L2_BYTES || unfit_for_l1(&tile, kc, a)),
+            pack_a: n >= REPAYS_A && (m * k * bytes > tile.l2 || unfit_for_l1(&tile, kc, a)),
             pack_b: b.column != 1 || (n > 2 * tile.columns && m >= REPAYS_B && restless(&tile, m, kc, b)),
             nc,
             tile,

@@ -113,6 +113,17 @@ pub trait Simd<T: Real>: Copy {
             sums[n] = self.mul_add(x, v[n], sums[n]);
         }
     }
+    /// sums\[n\] = x · v\[n\] + sums\[n\], x being element `at` behind an address.
+    /// # Safety
+    /// That element can be read.
+    #[inline(always)]
+    unsafe fn mul_add_element<const N: usize>(self, x: *const T, at: usize, v: &[Self::V; N], sums: &mut [Self::V; N]) {
+        // SAFETY: passed on.
+        let x = self.splat(unsafe { *x.add(at) });
+        for n in 0..N {
+            sums[n] = self.mul_add(x, v[n], sums[n]);
+        }
+    }
     /// [`Self::mul_add_row`] for two elements of a row, one after the other, with one look at the table: a tile of one
     /// vector has an address to load for every multiply-add, and waits for loads.
     /// # Safety

@@ -23,6 +23,8 @@
 //!
 //! The multiply-adders must never wait: their latency of 4 steps times 2 units needs 8 independent sums
 //! (28, 12 are more), and their rate needs more multiply-adds than loads (two of each per cycle).
+//! The addresses of 14 rows are looked up in a table at every step, one load for two long multiply-adds; those of 6 rows
+//! stay in registers, and four steps go together, since a short multiply-add has less time for what is around it.
 //! A matrix no wider than one vector has a tile of one vector and more rows. There is a tile for every number
 //! of rows, and m rows are dealt evenly: 64 as 13 + 13 + 13 + 13 + 12.
 //!
@@ -56,10 +58,17 @@ const fn rows_of(registers: usize, vectors: usize) -> usize {
     }
 }
 
+/// Whether a tile of N vectors holds the addresses of its rows in registers, of which there are enough for 6, not for 14.
+const fn held_addresses<S: Simd<T>, T: Real, const N: usize>() -> bool {
+    S::REGISTERS < 32 && N > 1
+}
+
 /// The full tile of an instruction set, in elements.
 pub(crate) struct Tile {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
+    /// Bytes of L2 that most processors with these instructions have at least.
+    pub(crate) l2: usize,
 }
 
 /// Asks for the full [`Tile`].
@@ -69,7 +78,8 @@ impl<T: Real> Kernel<T> for TileShape<T> {
     type Out = Tile;
     #[inline(always)]
     fn run<S: Simd<T>>(self, _: S) -> Tile {
-        Tile { rows: rows_of(S::REGISTERS, V), columns: V * S::LANES }
+        let l2 = if S::REGISTERS >= 32 { 1 << 20 } else { 512 << 10 };
+        Tile { rows: rows_of(S::REGISTERS, V), columns: V * S::LANES, l2 }
     }
 }
 
@@ -289,6 +299,8 @@ impl<T: Real> Product<'_, T> {
         let before_last = (N - 1) * S::LANES;
         let mut sums = [[simd.splat(T::ZERO); N]; R];
         let Steps { inner, middle, mut lines, a: step_a, b: step_b } = *steps;
+        let mut addresses = [core::ptr::null(); R];
+        addresses.copy_from_slice(&rows.a[..R]);
         let (mut lines_here, mut line) = (middle, 0_usize);
         macro_rules! rows {
             (|$r:ident| $body:block) => { rows!(@ $r $body 0 1 2 3 4 5 6 7 8 9 10 11 12 13) };
@@ -324,15 +336,34 @@ impl<T: Real> Product<'_, T> {
                 b = b.wrapping_add(step_b[2].wrapping_mul(2));
                 left -= 2;
             }
-            // There is at least one step, if none went in pairs.
-            if N != 1 || left > 0 {
-                loop {
+            macro_rules! step {
+                () => {
                     let v = load(b);
                     // SAFETY: row `r` plus this column is inside A; B has one row for every column, of
                     // which `width` elements from here are inside.
-                    unsafe { rows!(|ROW| { simd.mul_add_row::<ROW, N>(rows.a.as_ptr(), column, &v, &mut sums[ROW]) }) };
+                    unsafe {
+                        rows!(|ROW| {
+                            if held_addresses::<S, T, N>() {
+                                simd.mul_add_element(addresses[ROW], column, &v, &mut sums[ROW]);
+                            } else {
+                                simd.mul_add_row::<ROW, N>(rows.a.as_ptr(), column, &v, &mut sums[ROW]);
+                            }
+                        });
+                    }
                     column = column.wrapping_add(step_a[2]);
                     b = b.wrapping_add(step_b[2]);
+                };
+            }
+            // There is at least one step, if none went in pairs.
+            if N != 1 || left > 0 {
+                loop {
+                    step!();
+                    if held_addresses::<S, T, N>() && left > 3 {
+                        step!();
+                        step!();
+                        step!();
+                        left -= 3;
+                    }
                     left -= 1;
                     if left == 0 {
                         break;

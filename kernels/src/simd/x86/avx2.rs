@@ -24,36 +24,25 @@ impl Avx2 {
 
 macro_rules! mul_add_row_avx2 {
     ($name:ident, $pair:ident, $t:ty, $v:ty, $broadcast:literal, $fma:literal) => {
-        /// The same with an instruction for the broadcast.
+        /// See [`Simd::mul_add_element`]. In assembly, because a compiler would hold an address for each of several steps
+        /// and run out of registers for them.
         ///
         /// # Safety
         /// As there.
         #[inline]
         #[target_feature(enable = "avx2,fma")]
-        unsafe fn $name<const ROW: usize>(rows: *const *const $t, at: usize, v: &[$v], sums: &mut [$v]) {
-            // SAFETY: the caller promises that the table has this row and that its element can be read.
+        unsafe fn $name(x: *const $t, at: usize, v: &[$v], sums: &mut [$v]) {
+            let (&[v0, v1], [s0, s1]) = (v, sums) else { unreachable!("a tile that holds addresses is two vectors wide") };
+            // SAFETY: the caller promises that the element can be read.
             unsafe {
-                match (v, sums) {
-                    (&[v0, v1], [s0, s1]) => core::arch::asm!(
-                        "mov {x}, qword ptr [{rows} + {row}]",
-                        concat!($broadcast, "{at}]"),
-                        concat!($fma, " {s0}, {v0}, {t}"),
-                        concat!($fma, " {s1}, {v1}, {t}"),
-                        rows = in(reg) rows, row = const ROW * 8, at = in(reg) at, x = out(reg) _,
-                        v0 = in(ymm_reg) v0, v1 = in(ymm_reg) v1, t = out(ymm_reg) _,
-                        s0 = inout(ymm_reg) *s0, s1 = inout(ymm_reg) *s1,
-                        options(pure, readonly, nostack, preserves_flags)
-                    ),
-                    (&[v0], [s0]) => core::arch::asm!(
-                        "mov {x}, qword ptr [{rows} + {row}]",
-                        concat!($broadcast, "{at}]"),
-                        concat!($fma, " {s0}, {v0}, {t}"),
-                        rows = in(reg) rows, row = const ROW * 8, at = in(reg) at, x = out(reg) _,
-                        v0 = in(ymm_reg) v0, t = out(ymm_reg) _, s0 = inout(ymm_reg) *s0,
-                        options(pure, readonly, nostack, preserves_flags)
-                    ),
-                    _ => unreachable!("a tile is one or two vectors wide"),
-                }
+                core::arch::asm!(
+                    concat!($broadcast, "{at}]"),
+                    concat!($fma, " {s0}, {v0}, {t}"),
+                    concat!($fma, " {s1}, {v1}, {t}"),
+                    x = in(reg) x, at = in(reg) at, v0 = in(ymm_reg) v0, v1 = in(ymm_reg) v1, t = out(ymm_reg) _,
+                    s0 = inout(ymm_reg) *s0, s1 = inout(ymm_reg) *s1,
+                    options(pure, readonly, nostack, preserves_flags)
+                );
             }
         }
 
@@ -81,7 +70,7 @@ macro_rules! mul_add_row_avx2 {
     };
 }
 mul_add_row_avx2!(
-    mul_add_row_avx2_ps,
+    mul_add_element_ps,
     mul_add_row_twice_avx2_ps,
     f32,
     __m256,
@@ -89,7 +78,7 @@ mul_add_row_avx2!(
     "vfmadd231ps"
 );
 mul_add_row_avx2!(
-    mul_add_row_avx2_pd,
+    mul_add_element_pd,
     mul_add_row_twice_avx2_pd,
     f64,
     __m256d,
@@ -145,15 +134,15 @@ x86!(
             }
         }
         #[inline(always)]
-        unsafe fn mul_add_row<const ROW: usize, const N: usize>(
+        unsafe fn mul_add_element<const N: usize>(
             self,
-            rows: *const *const f32,
+            x: *const f32,
             at: usize,
             v: &[__m256; N],
             sums: &mut [__m256; N],
         ) {
             // SAFETY: token; passed on.
-            unsafe { mul_add_row_avx2_ps::<ROW>(rows, at, v, sums) }
+            unsafe { mul_add_element_ps(x, at, v, sums) }
         }
         #[inline(always)]
         unsafe fn mul_add_row_twice<const ROW: usize>(
@@ -182,6 +171,18 @@ x86!(
             unsafe {
                 let e = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
                 _mm256_castsi256_ps(_mm256_slli_epi32::<23>(e))
+            }
+        }
+        #[inline(always)]
+        fn scale_exp2(self, x: __m256, n: __m256) -> __m256 {
+            // SAFETY: token.
+            unsafe {
+                // Two factors, as in general, but halved as integers: three operations fewer.
+                let (n, bias) = (_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+                let half = _mm256_srai_epi32::<1>(n);
+                let first = _mm256_slli_epi32::<23>(_mm256_add_epi32(half, bias));
+                let second = _mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_sub_epi32(n, half), bias));
+                _mm256_mul_ps(_mm256_mul_ps(x, _mm256_castsi256_ps(first)), _mm256_castsi256_ps(second))
             }
         }
         #[inline(always)]
@@ -307,15 +308,15 @@ x86!(
             }
         }
         #[inline(always)]
-        unsafe fn mul_add_row<const ROW: usize, const N: usize>(
+        unsafe fn mul_add_element<const N: usize>(
             self,
-            rows: *const *const f64,
+            x: *const f64,
             at: usize,
             v: &[__m256d; N],
             sums: &mut [__m256d; N],
         ) {
             // SAFETY: token; passed on.
-            unsafe { mul_add_row_avx2_pd::<ROW>(rows, at, v, sums) }
+            unsafe { mul_add_element_pd(x, at, v, sums) }
         }
         #[inline(always)]
         unsafe fn mul_add_row_twice<const ROW: usize>(
