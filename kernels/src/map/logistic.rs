@@ -33,17 +33,24 @@ const TANH_DOUBLE: [f64; 11] = [
 #[derive(Clone, Copy)]
 pub(super) struct Tanh;
 
-impl<T: Real> Function<T> for Tanh {
+impl<T: Real> OfExp<T> for Tanh {
+    /// e^(2|x|)
+    #[inline(always)]
+    fn power<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
+        let abs = simd.abs(x);
+        exp(simd, simd.add(abs, abs))
+    }
+
     /// x + x³·P(x²) near zero, ±(1 − 2/(e²ˣ + 1)) where that is more than a half and loses nothing.
     #[inline(always)]
-    fn apply<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
+    fn apply<S: Simd<T>>(self, simd: S, x: S::V, power: S::V) -> S::V {
         let (zero, one, two) = (simd.splat(T::ZERO), simd.splat(T::ONE), constant(simd, 2.0, 2.0));
         let abs = simd.abs(x);
         let z = simd.mul(x, x);
         let near = simd.mul_add(simd.mul(x, z), polynomial(simd, z, &TANH_SINGLE, &TANH_DOUBLE), x);
         // Below 2⁻¹³ or 2⁻²⁷ tanh x rounds to x; so −0 keeps its sign too.
         let near = simd.select_gt(abs, constant(simd, 1.220_703_125e-4, 7.450_580_596_923_828e-9), near, x);
-        let far = simd.sub(one, simd.div(two, simd.add(exp(simd, simd.add(abs, abs)), one)));
+        let far = simd.sub(one, simd.div(two, simd.add(power, one)));
         let far = simd.select_gt(x, zero, far, simd.sub(zero, far));
         simd.select_gt(abs, constant(simd, 0.5625, 0.5625), far, near)
     }
@@ -52,19 +59,27 @@ impl<T: Real> Function<T> for Tanh {
 #[derive(Clone, Copy)]
 pub(super) struct Sigmoid;
 
-impl<T: Real> Function<T> for Sigmoid {
+impl<T: Real> OfExp<T> for Sigmoid {
     #[inline(always)]
-    fn apply<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
-        sigmoid(simd, x, exp_minus_abs(simd, x))
+    fn power<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
+        exp_minus_abs(simd, x)
+    }
+
+    /// 1/(1 + u) for positive x, u/(1 + u) for negative x, with u = e⁻|x|.
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, simd: S, x: S::V, u: S::V) -> S::V {
+        let one = simd.splat(T::ONE);
+        let numerator = simd.select_gt(x, simd.splat(T::ZERO), one, u);
+        simd.div(numerator, simd.add(one, u))
     }
 }
 
-/// 1/(1 + u) for positive x, u/(1 + u) for negative x, with u = e⁻|x|.
-#[inline(always)]
-fn sigmoid<T: Real, S: Simd<T>>(simd: S, x: S::V, u: S::V) -> S::V {
-    let one = simd.splat(T::ONE);
-    let numerator = simd.select_gt(x, simd.splat(T::ZERO), one, u);
-    simd.div(numerator, simd.add(one, u))
+impl<T: Real> Function<T> for Sigmoid {
+    /// At once: the formula is short enough.
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
+        OfExp::apply(self, simd, x, self.power(simd, x))
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -80,20 +95,70 @@ impl<T: Real> Function<T> for SigmoidSlope {
 #[derive(Clone, Copy)]
 pub(super) struct Softplus;
 
-impl<T: Real> Function<T> for Softplus {
+impl<T: Real> OfExp<T> for Softplus {
     #[inline(always)]
-    fn apply<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
-        softplus(simd, x, exp_minus_abs(simd, x))
+    fn power<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
+        exp_minus_abs(simd, x)
+    }
+
+    /// max(x, 0) + ln(1 + u) with u = e⁻|x|, where 1 + u = 2·(1 + (u − 1)/2) if u > ½, which is exact.
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, simd: S, x: S::V, u: S::V) -> S::V {
+        let (zero, one, half) = (simd.splat(T::ZERO), simd.splat(T::ONE), constant(simd, 0.5, 0.5));
+        let f = simd.select_gt(u, half, simd.mul(simd.sub(u, one), half), u);
+        let e = simd.select_gt(u, half, one, zero);
+        simd.add(simd.max(zero, x), log_of(simd, f, e))
     }
 }
 
-/// max(x, 0) + ln(1 + u) with u = e⁻|x|, where 1 + u = 2·(1 + (u − 1)/2) if u > ½, which is exact.
+/// A function of x and of a power of e. The powers of some numbers are found first: a processor looks ahead over a hundred
+/// operations or two, and in one long formula for each number it sees few numbers, and waits for their sums.
+pub(super) trait OfExp<T: Real>: Copy {
+    /// The power.
+    fn power<S: Simd<T>>(self, simd: S, x: S::V) -> S::V;
+    /// The function.
+    fn apply<S: Simd<T>>(self, simd: S, x: S::V, power: S::V) -> S::V;
+}
+
+/// Numbers whose powers are found together.
+const BLOCK: usize = 256;
+
+pub(super) fn run<T: Real, F: OfExp<T>>(isa: Isa, function: F, x: &[T], out: &mut [T]) {
+    dispatch(isa, Apply { function, x, out });
+}
+
+/// out = function(x)
+struct Apply<'a, T, F> {
+    function: F,
+    x: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Real, F: OfExp<T>> Kernel<T> for Apply<'_, T, F> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        let mut powers = [T::ZERO; BLOCK];
+        for (x, out) in self.x.chunks(BLOCK).zip(self.out.chunks_mut(BLOCK)) {
+            find_powers(simd, self.function, x, &mut powers);
+            finish(simd, self.function, x, &powers, out);
+        }
+    }
+}
+
 #[inline(always)]
-fn softplus<T: Real, S: Simd<T>>(simd: S, x: S::V, u: S::V) -> S::V {
-    let (zero, one, half) = (simd.splat(T::ZERO), simd.splat(T::ONE), constant(simd, 0.5, 0.5));
-    let f = simd.select_gt(u, half, simd.mul(simd.sub(u, one), half), u);
-    let e = simd.select_gt(u, half, one, zero);
-    simd.add(simd.max(zero, x), log_of(simd, f, e))
+fn find_powers<T: Real, S: Simd<T>>(simd: S, function: impl OfExp<T>, x: &[T], powers: &mut [T; BLOCK]) {
+    for (x, power) in x.chunks(S::LANES).zip(powers.chunks_exact_mut(S::LANES)) {
+        simd.store(function.power(simd, load_some(simd, x)), power);
+    }
+}
+
+/// out = function(x), the powers being known.
+#[inline(always)]
+fn finish<T: Real, S: Simd<T>>(simd: S, function: impl OfExp<T>, x: &[T], powers: &[T; BLOCK], out: &mut [T]) {
+    for (x, (power, out)) in x.chunks(S::LANES).zip(powers.chunks_exact(S::LANES).zip(out.chunks_mut(S::LANES))) {
+        store_some(simd, function.apply(simd, load_some(simd, x), simd.load(power)), out);
+    }
 }
 
 #[track_caller]
@@ -112,12 +177,13 @@ impl<T: Real> Kernel<T> for SoftplusWithSlope<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        let outs = self.y.chunks_mut(S::LANES).zip(self.slope.chunks_mut(S::LANES));
-        for (x, (y, slope)) in self.x.chunks(S::LANES).zip(outs) {
-            let x = load_some(simd, x);
-            let u = exp_minus_abs(simd, x);
-            store_some(simd, softplus(simd, x, u), y);
-            store_some(simd, sigmoid(simd, x, u), slope);
+        let mut powers = [T::ZERO; BLOCK];
+        let outs = self.y.chunks_mut(BLOCK).zip(self.slope.chunks_mut(BLOCK));
+        for (x, (y, slope)) in self.x.chunks(BLOCK).zip(outs) {
+            // Both are made of the same one.
+            find_powers(simd, Softplus, x, &mut powers);
+            finish(simd, Softplus, x, &powers, y);
+            finish(simd, Sigmoid, x, &powers, slope);
         }
     }
 }

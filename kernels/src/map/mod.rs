@@ -48,10 +48,10 @@ pub(crate) fn map<T: Real>(isa: Isa, map: Map, x: &[T], out: &mut [T]) {
     match map {
         Map::Exp => run(isa, exp::Exp, x, out),
         Map::Log => run(isa, log::Log, x, out),
-        Map::Tanh => run(isa, logistic::Tanh, x, out),
+        Map::Tanh => logistic::run(isa, logistic::Tanh, x, out),
         Map::Sigmoid => run(isa, logistic::Sigmoid, x, out),
         Map::SigmoidSlope => run(isa, logistic::SigmoidSlope, x, out),
-        Map::Softplus => run(isa, logistic::Softplus, x, out),
+        Map::Softplus => logistic::run(isa, logistic::Softplus, x, out),
         Map::Sqrt => run(isa, Sqrt, x, out),
         Map::Rsqrt => run(isa, Rsqrt, x, out),
         Map::Recip => run(isa, Recip, x, out),
