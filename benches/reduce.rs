@@ -12,9 +12,10 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use maml_kernels::{
-    Isa, Onto, Pool, Pooled, Real, Store, add_scaled, axpy, channel_covariance, channel_dot, channel_mean,
-    channel_moments, channel_totals, dot, dot_rows, gather, gather_windows, limit, mul, norm_relu_pool, pool_winners,
-    repeat, scale, scale_centered, scale_channels, scale_rows, scatter_add, scatter_windows, sum, sum_axis,
+    Isa, Layout, Onto, Pool, Pooled, Real, Store, add_scaled, axpy, channel_covariance, channel_dot, channel_mean,
+    channel_moments, channel_totals, dot, dot_rows, gather, gather_windows, gemm_batch, least_squares, limit, mul,
+    norm_relu_pool, pool_winners, repeat, scale, scale_centered, scale_channels, scale_rows, scatter_add,
+    scatter_windows, sum, sum_axis,
 };
 use numbers::numbers;
 use timing::quick;
@@ -88,6 +89,23 @@ fn channels(criterion: &mut Criterion) {
     }
 }
 
+/// Least squares of 20 tasks with 500 examples of 100 numbers, beside the two products that they are.
+fn least_squares_of_tasks(criterion: &mut Criterion) {
+    let (isas, tasks, n, d) = (Isa::available(), 20, 500, 100);
+    let (x, y) = (numbers::<f32>(tasks * n * d, 1), numbers::<f32>(tasks * n, 2));
+    let (w, mut gradient) = (numbers::<f32>(tasks * d, 3), numbers::<f32>(tasks * d, 4));
+    let mut residuals = y.clone();
+    let bytes = size_of_val(&*x);
+    measure(criterion, "least_squares", &isas, bytes, |isa| {
+        least_squares(isa, tasks, &x, &w, Some(&y), 1.0, &mut residuals, Some(&mut gradient));
+    });
+    measure(criterion, "least_squares by two products", &isas, bytes, |isa| {
+        gemm_batch(isa, Layout::NN, tasks, n, 1, d, &x, &w, &mut residuals);
+        axpy(isa, -1.0, &y, &mut residuals);
+        gemm_batch(isa, Layout::TN, tasks, d, 1, n, &x, &residuals, &mut gradient);
+    });
+}
+
 fn pooling<T: Real>(criterion: &mut Criterion) {
     let (isas, kind) = (Isa::available(), format!("f{}", 8 * size_of::<T>()));
     let (x, mut gradient) = (numbers::<T>(POOL.input_len(), 1), numbers::<T>(POOL.input_len(), 2));
@@ -120,6 +138,6 @@ fn pooling<T: Real>(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = quick();
-    targets = whole_arrays, channels, pooling::<f32>, pooling::<f64>
+    targets = whole_arrays, channels, least_squares_of_tasks, pooling::<f32>, pooling::<f64>
 }
 criterion_main!(benches);

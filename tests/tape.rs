@@ -1,6 +1,9 @@
 //! What the tape records, and what it and the vocabulary refuse.
 
-use maml_autograd::{Dual, Function, Shape, Tape, Tensor, Value, Var, hvp, jvp, neural};
+use maml_autograd::{
+    Dual, Function, Shape, Tape, Tensor, Value, Var, hvp, jvp, neural,
+    op::{Degree, Op},
+};
 
 fn zeros(shape: impl Into<Shape>) -> Tensor<f64> {
     Tensor::zeros(shape)
@@ -110,6 +113,17 @@ mod refuses {
         log_softmax: neural::log_softmax(&zeros([4])) => "soft-max of shape [4]: logits have two axes";
         labels_too_few: neural::cross_entropy(&zeros([2, 3]), &[0]) => "cross-entropy of logits [2, 3]: number of labels\n  left: Some(2)\n right: Some(1)";
         labels_too_large: neural::cross_entropy(&zeros([2, 3]), &[0, 3]) => "label 3 of row 1 is not below 3";
+        least_squares: neural::least_squares(&zeros([3]), &zeros([4, 2]), &zeros([4])) => "least squares of parameters [3] for inputs [4, 2] and targets [4]: these are [d], [n, d] and [n]";
+        least_squares_of_targets: neural::least_squares(&zeros([2, 3]), &zeros([2, 4, 3]), &zeros([4])) => "for inputs [2, 4, 3] and targets [4]";
+        least_squares_by_their_inputs: {
+            let tape = Tape::new();
+            let [w, x, y] = [tape.variable(&zeros([3])), tape.variable(&zeros([4, 3])), Var::constant(zeros([4]))];
+            Var::apply(Op::LeastSquares(Degree::Value), &[&w, &x, &y]).shape()
+        } => "least squares: inputs and targets must be constants";
+        least_squares_along_their_targets: {
+            let [w, x] = [zeros([3]), zeros([4, 3])].map(Dual::constant);
+            Dual::apply(Op::LeastSquares(Degree::Value), &[&w, &x, &Dual::new(zeros([4]), zeros([4]))]).shape()
+        } => "least squares: inputs and targets must be constants";
         values_for_a_shape: Tensor::new([2, 2], &[1.0]) => "a tensor of shape [2, 2] needs as many values as that";
         item: zeros([2]).item() => "item() of a tensor of shape [2]";
         axes: zeros([1; 7]) => "has more than 6 axes";

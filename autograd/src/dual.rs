@@ -2,7 +2,7 @@
 
 use crate::{
     Shape, Tensor, Value,
-    op::{Op, slope},
+    op::{Bilinear, CONSTANT_DATA, Degree, Form, Op, Slot, slope},
 };
 
 /// x + ε·ẋ with ε² = 0, over any interpreter: over [`Tensor`] it is forward mode, over
@@ -74,6 +74,17 @@ impl<V: Value> Dual<V> {
                 sum(left, dx[1].map(|dx| V::apply(op.clone(), &[x[0], dx])))
             }
             Op::Pointwise(map) => dx[0].map(|dx| dx.mul(&slope(*map, x[0], &primal, None))),
+            Op::LeastSquares(degree) => {
+                assert!(dx[1..].iter().all(Option::is_none), "{CONSTANT_DATA}");
+                dx[0].map(|dx| match degree {
+                    Degree::Value => {
+                        let gradient = V::apply(Op::LeastSquares(Degree::Gradient), &x);
+                        let inner = Bilinear { form: Form::Inner(primal.shape().len()), open: Slot::C };
+                        V::apply(Op::Bilinear(inner), &[dx, &gradient])
+                    }
+                    _ => V::apply(Op::LeastSquares(Degree::Hessian), &[dx, x[1]]),
+                })
+            }
         };
         Self { primal, tangent }
     }

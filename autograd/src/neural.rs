@@ -5,7 +5,7 @@ use maml_kernels::{Isa, Pool, Pooled, Real};
 
 use crate::{
     Index, Shape, Tensor, Value,
-    op::{Bilinear, Form, Linear, Op, Slot, Term},
+    op::{Bilinear, Degree, Form, Linear, Op, Slot, Term},
     profile::{self, Work},
 };
 
@@ -145,6 +145,14 @@ pub fn cross_entropy<V: Value>(logits: &V, labels: &[u32]) -> V {
     };
     let index: Index = labels.iter().enumerate().map(label).collect();
     log_softmax(logits).gather(index, [labels.len()]).mean().neg()
+}
+
+/// ½ · mean (X w − y)², w \[d\], X \[n, d\], y \[n\], for each problem if all have a leading axis: [`half_mean_squared_error`]
+/// of the predictions X w, with its gradient in the same pass over X.
+#[track_caller]
+pub fn least_squares<V: Value>(w: &V, inputs: &Tensor<V::Real>, targets: &Tensor<V::Real>) -> V {
+    let [inputs, targets] = [inputs, targets].map(|data| V::constant(data.clone()));
+    V::apply(Op::LeastSquares(Degree::Value), &[w, &inputs, &targets])
 }
 
 /// ½ · mean (prediction − target)².

@@ -6,6 +6,7 @@
 //! | [`Linear`] | y = L x | the transpose: Lᵀ ȳ |
 //! | [`Bilinear`] | one slot of a trilinear form | another slot of the same form |
 //! | [`Op::Pointwise`] | y = φ(x) | φ′, written in these operations |
+//! | [`Op::LeastSquares`] | ½ mean (X w − y)² | Xᵀ (X w − y) / n, and of that Xᵀ X ẇ / n |
 //!
 //! Every rule is itself written in the vocabulary, so it differentiates again, to any order. What is not
 //! differentiable is not an operation: masks and winners of a maximum enter as constants.
@@ -27,6 +28,24 @@ pub enum Op {
     Bilinear(Bilinear),
     /// A function of every element.
     Pointwise(Map),
+    /// The mean squared error of a linear model, or a derivative of it, in one pass over the inputs, which are constants as
+    /// the targets are. w \[d\], X \[n, d\], y \[n\], all with a leading axis for several problems at once.
+    LeastSquares(Degree),
+}
+
+/// What is said to who would differentiate by inputs or targets.
+pub(crate) const CONSTANT_DATA: &str = "least squares: inputs and targets must be constants; for derivatives by them, write \
+                                        half_mean_squared_error of a matrix product";
+
+/// How often the mean squared error was differentiated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Degree {
+    /// ½ mean (X w − y)² of (w, X, y).
+    Value,
+    /// Xᵀ (X w − y) / n of (w, X, y): an affine map, whose linear part is the Hessian.
+    Gradient,
+    /// Xᵀ X v / n of (v, X): symmetric, so its own mirror.
+    Hessian,
 }
 
 impl Op {
@@ -55,6 +74,9 @@ impl Op {
             Op::Pointwise(Map::Sqrt) => "square root",
             Op::Pointwise(Map::Rsqrt) => "reciprocal square root",
             Op::Pointwise(Map::Recip) => "reciprocal",
+            Op::LeastSquares(Degree::Value) => "least squares",
+            Op::LeastSquares(Degree::Gradient) => "gradient of least squares",
+            Op::LeastSquares(Degree::Hessian) => "Hessian of least squares",
         }
     }
 }
@@ -191,8 +213,10 @@ fn one_like<V: Value>(x: &V) -> V {
 pub enum Args<V> {
     /// Of a linear operation or a map.
     One([V; 1]),
-    /// Of a sum or a bilinear operation.
+    /// Of a sum or a bilinear operation, or a Hessian of least squares.
     Two([V; 2]),
+    /// Of least squares; apart, so that a record of any other operation is no larger for it.
+    Three(Box<[V; 3]>),
 }
 
 impl<V> Deref for Args<V> {
@@ -201,6 +225,7 @@ impl<V> Deref for Args<V> {
         match self {
             Self::One(args) => args,
             Self::Two(args) => args,
+            Self::Three(args) => &**args,
         }
     }
 }
@@ -211,6 +236,7 @@ impl<V> Args<V> {
         match self {
             Self::One([a]) => Args::One([f(a)]),
             Self::Two([a, b]) => Args::Two([f(a), f(b)]),
+            Self::Three(args) => Args::Three(Box::new(args.each_ref().map(f))),
         }
     }
 }
@@ -293,7 +319,7 @@ pub(crate) struct Call<'a, V> {
     pub op: &'a Op,
     pub shapes: Args<Shape>,
     pub args: Args<Option<V>>,
-    /// φ′ at the argument of a map.
+    /// φ′ at the argument of a map, or the gradient of least squares.
     pub slope: Option<V>,
     /// Both arguments are one and the same value.
     pub squared: bool,
@@ -313,6 +339,7 @@ impl<V: Value> Call<'_, V> {
     /// The contribution of this call to the cotangent of its argument `j`, if `g` is the cotangent of its output.
     pub(crate) fn cotangent(&self, j: usize, g: &Cotangent<V>) -> Term<V> {
         let value = |j: usize| self.args[j].clone().expect("the tape keeps what the rule of an operation asks for");
+        let slope = || self.slope.clone().expect("the sweep finds the slope of a map");
         match self.op {
             Op::Add(s) => Term::unary(Op::Linear(Linear::Scale(if j == 0 { 1.0 } else { *s })), g.whole()),
             Op::Linear(linear) => Term::unary(Op::Linear(linear.transpose(self.shapes[j])), g.whole()),
@@ -335,7 +362,15 @@ impl<V: Value> Call<'_, V> {
                 let args = slot.others().map(|s| if s == other { value(1 - j) } else { g.whole() });
                 Term::binary(partial, args)
             }
-            Op::Pointwise(_) => g.times(self.slope.clone().expect("the sweep finds the slope of a map")),
+            Op::Pointwise(_) => g.times(slope()),
+            Op::LeastSquares(Degree::Value) => {
+                let (gradient, g) = (slope(), g.whole());
+                let scaling = Bilinear { form: Form::Inner(g.shape().len()), open: Slot::A };
+                Term::binary(Op::Bilinear(scaling), [gradient, g])
+            }
+            Op::LeastSquares(Degree::Gradient | Degree::Hessian) => {
+                Term::binary(Op::LeastSquares(Degree::Hessian), [g.whole(), value(1)])
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ use std::{
 
 use crate::{
     Shape,
-    op::{Bilinear, Form, Linear, Op, Slot},
+    op::{Bilinear, Degree, Form, Linear, Op, Slot},
 };
 
 thread_local! {
@@ -219,6 +219,7 @@ impl Work {
             Op::Linear(Linear::Scale(_)) | Op::Pointwise(_) => result,
             Op::Linear(Linear::Sum(..) | Linear::Scatter(..)) => len(0),
             Op::Linear(_) => 0,
+            Op::LeastSquares(degree) => (if *degree == Degree::Value { 2 } else { 4 }) * len(1),
             Op::Bilinear(Bilinear { form, open }) => match form {
                 Form::Product => result,
                 Form::Inner(_) if *open == Slot::C => 2 * len(0),

@@ -6,7 +6,7 @@ use maml_kernels::Real;
 
 use crate::{
     Shape, Tensor, Value, eval,
-    op::{Args, Bilinear, Call, Cotangent, Linear, Op, Term, slope},
+    op::{Args, Bilinear, CONSTANT_DATA, Call, Cotangent, Degree, Linear, Op, Term, slope},
     profile,
 };
 
@@ -24,9 +24,9 @@ struct Node<T: Real> {
     made: Option<(Op, Args<Arg<T>>)>,
     /// The value of a map, whose slope is written with it.
     output: Option<Tensor<T>>,
-    /// The numbers of that slope, if they were found with the value.
+    /// The numbers of that slope, or of the gradient of least squares, if they were found with the value.
     found: Option<Tensor<T>>,
-    /// The slope of a map, once a recorded sweep has found it.
+    /// That slope, once a recorded sweep has found it.
     slope: Option<Recorded<T>>,
 }
 
@@ -218,16 +218,25 @@ impl<T: Real> Tape<T> {
         };
         let lift = |value: Tensor<T>, id| (values.lift)(Recorded { value, id });
         let lifted = args.map(|arg| arg.value.clone().map(|value| lift(value, arg.id)));
-        let slope = match (&op, known) {
-            (Op::Pointwise(_), Some(known)) => Some((values.lift)(known)),
-            (Op::Pointwise(map), None) => {
+        let argument = |j: usize| lifted[j].as_ref().expect("the tape keeps what the slope is computed from");
+        let find = || match &op {
+            Op::Pointwise(map) => {
                 let output = lift(output.expect("the tape keeps the output of a map"), Some(id));
-                let argument = lifted[0].as_ref().expect("the tape keeps the argument of a map");
-                let slope = slope(*map, argument, &output, found);
-                self.nodes.borrow_mut()[id].slope = (values.lower)(&slope);
-                Some(slope)
+                Some(slope(*map, argument(0), &output, found))
+            }
+            Op::LeastSquares(Degree::Value) => {
+                let found = found.expect("the gradient is found with the value");
+                Some(V::known(Op::LeastSquares(Degree::Gradient), &[0, 1, 2].map(argument), found))
             }
             _ => None,
+        };
+        let slope = match known {
+            Some(known) => Some((values.lift)(known)),
+            None => {
+                let slope = find();
+                self.nodes.borrow_mut()[id].slope = slope.as_ref().and_then(values.lower);
+                slope
+            }
         };
         let squared = matches!(&args[..], [a, b] if a.id.is_some() && a.id == b.id);
         let call = Call { op: &op, shapes: args.map(|arg| arg.shape), args: lifted, slope, squared };
@@ -280,10 +289,19 @@ impl<T: Real> Node<T> {
         let args = match (&op, args) {
             (Op::Pointwise(_), [x]) => Args::One([arg(x, true)]),
             (_, [x]) => Args::One([arg(x, false)]),
+            // A derivative by w needs the inputs, and the first one all that the gradient is made of.
+            (Op::LeastSquares(degree), [w, x, others @ ..]) => {
+                assert!(!recorded(x) && !others.iter().any(|y| recorded(y)), "{CONSTANT_DATA}");
+                let value = *degree == Degree::Value;
+                match others {
+                    [] => Args::Two([arg(w, false), arg(x, true)]),
+                    [y, ..] => Args::Three(Box::new([arg(w, value), arg(x, true), arg(y, value)])),
+                }
+            }
             // The partial with respect to one argument is written with the other.
             (Op::Bilinear(Bilinear { .. }), [x, y]) => Args::Two([arg(x, recorded(y)), arg(y, recorded(x))]),
             (_, [x, y]) => Args::Two([arg(x, false), arg(y, false)]),
-            _ => unreachable!("an operation has one argument or two"),
+            _ => unreachable!("an operation has one argument or two, least squares have three"),
         };
         let output = matches!(op, Op::Pointwise(_)).then(|| output.clone());
         Self { made: Some((op, args)), output, found: None, slope: None }
@@ -325,10 +343,16 @@ impl<T: Real> Value for Var<'_, T> {
             let id = tape.push(Node { found: Some(slope), ..Node::new(op, args, &y) });
             return Self { tensor: y, node: Some((*tape, id)) };
         }
+        if let (Op::LeastSquares(Degree::Value), [Self { node: Some((tape, _)), .. }, ..]) = (&op, args) {
+            let [value, gradient] =
+                eval::least_squares_with_gradient(&args.iter().map(|x| &x.tensor).collect::<Vec<_>>());
+            let id = tape.push(Node { found: Some(gradient), ..Node::new(op, args, &value) });
+            return Self { tensor: value, node: Some((*tape, id)) };
+        }
         let tensor = match args {
             [x] => Tensor::apply(op.clone(), &[&x.tensor]),
             [x, y] => Tensor::apply(op.clone(), &[&x.tensor, &y.tensor]),
-            _ => unreachable!("an operation has one argument or two"),
+            _ => Tensor::apply(op.clone(), &args.iter().map(|x| &x.tensor).collect::<Vec<_>>()),
         };
         Self::record(tensor, op, args)
     }

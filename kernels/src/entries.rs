@@ -84,6 +84,15 @@ entries! {
             isa: Isa, g: &Conv, x: &[T], p: &Pool, index: &[u32], winners: &[T], onto: Onto<'_, T>, dw: &mut [T],
         );
     }
+    least_squares {
+        /// r = X w − y and gradient = scale · Xᵀ r for `count` problems, X \[n, d\], whose numbers lie one behind the other;
+        /// no y is y = 0. One pass over X, and less work without the gradient. Panics if a slice's length is not that of its
+        /// array.
+        fn least_squares(
+            isa: Isa, count: usize, x: &[T], w: &[T], y: Option<&[T]>, scale: T, residuals: &mut [T],
+            gradient: Option<&mut [T]>,
+        );
+    }
     map {
         /// out\[i\] = a\[i\] + s · b\[i\].
         fn add_scaled(isa: Isa, a: &[T], s: T, b: &[T], out: &mut [T]);

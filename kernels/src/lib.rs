@@ -8,6 +8,7 @@ mod conv;
 mod entries;
 mod gemm;
 mod isa;
+mod least_squares;
 pub mod limit;
 mod map;
 mod memory;
@@ -22,9 +23,9 @@ pub use conv::Conv;
 pub use entries::{
     add_scaled, axpy, channel_covariance, channel_dot, channel_mean, channel_moments, channel_totals,
     conv_input_gradient, conv_output, conv_weight_gradient, conv_weight_gradient_of_windows, dot, dot_rows, gather,
-    gather_windows, gemm, gemm_batch, gemm_parallel, gemm_strided, map, mul, norm_relu_pool, pool_winners, repeat,
-    scale, scale_centered, scale_channels, scale_rows, scatter_add, scatter_windows, softplus_with_slope, sum,
-    sum_axis,
+    gather_windows, gemm, gemm_batch, gemm_parallel, gemm_strided, least_squares, map, mul, norm_relu_pool,
+    pool_winners, repeat, scale, scale_centered, scale_channels, scale_rows, scatter_add, scatter_windows,
+    softplus_with_slope, sum, sum_axis,
 };
 pub use gemm::{Layout, Strided};
 pub use isa::Isa;

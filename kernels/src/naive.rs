@@ -123,6 +123,31 @@ pub fn dot_rows<T: Real>(a: &[T], b: &[T], out: &mut [T]) {
     }
 }
 
+/// r = X w − y and gradient = scale · Xᵀ r for `count` problems.
+pub fn least_squares<T: Real>(
+    count: usize,
+    x: &[T],
+    w: &[T],
+    y: Option<&[T]>,
+    scale: T,
+    residuals: &mut [T],
+    gradient: &mut [T],
+) {
+    let (d, n) = (w.len() / count.max(1), residuals.len() / count.max(1));
+    gradient.fill(T::ZERO);
+    for i in 0..count * n {
+        let (row, problem) = (&x[i * d..(i + 1) * d], i / n);
+        residuals[i] = y.map_or(T::ZERO, |y| -y[i]);
+        for j in 0..d {
+            residuals[i] += row[j] * w[problem * d + j];
+        }
+        for j in 0..d {
+            gradient[problem * d + j] += row[j] * residuals[i];
+        }
+    }
+    gradient.iter_mut().for_each(|g| *g = scale * *g);
+}
+
 /// out\[row, i\] = c\[row\] · a\[row, i\].
 pub fn scale_rows<T: Real>(a: &[T], c: &[T], out: &mut [T]) {
     let length = a.len() / c.len().max(1);

@@ -48,6 +48,8 @@ pub(crate) enum Body {
     LogSoftmax,
     CrossEntropy(Vec<u32>),
     HalfMeanSquaredError,
+    /// Of a linear model with these inputs and targets.
+    LeastSquares(Tensor<f64>, Tensor<f64>),
 }
 
 impl Body {
@@ -72,6 +74,7 @@ impl Body {
             Body::LogSoftmax => neural::log_softmax(&x[0]),
             Body::CrossEntropy(labels) => neural::cross_entropy(&x[0], labels),
             Body::HalfMeanSquaredError => neural::half_mean_squared_error(&x[0], &x[1]),
+            Body::LeastSquares(inputs, targets) => neural::least_squares(&x[0], inputs, targets),
         }
     }
 

@@ -9,7 +9,7 @@ use rand::RngExt;
 
 use crate::{
     body::{Body, Case, Domain, Sample},
-    sampling::Rng,
+    sampling::{Rng, uniform},
 };
 
 /// Every operation of the table.
@@ -111,6 +111,17 @@ pub(crate) fn compositions() -> Vec<Case> {
         case("half_mean_squared_error", |rng| {
             let shape = any_shape(rng);
             of(Body::HalfMeanSquaredError, [shape, shape])
+        }),
+        case("least_squares", |rng| {
+            let ([n, ..], d) = (sizes(rng, 9), rng.random_range(1..40));
+            let [inputs, targets] = [[n, d].into(), [n].into()].map(|shape: Shape| uniform(rng, shape, -1.0, 1.0));
+            of(Body::LeastSquares(inputs, targets), [[d].into()])
+        }),
+        case("several least squares", |rng| {
+            let ([n, count, _], d) = (sizes(rng, 9), rng.random_range(1..40));
+            let (inputs, targets) = ([count, n, d].into(), [count, n].into());
+            let [inputs, targets] = [inputs, targets].map(|shape: Shape| uniform(rng, shape, -1.0, 1.0));
+            of(Body::LeastSquares(inputs, targets), [[count, d].into()])
         }),
     ]
 }

@@ -3,7 +3,7 @@
 
 use maml_autograd::{
     Shape, Tensor, Value,
-    op::{Bilinear, Form, Linear, Op, Slot},
+    op::{Bilinear, Degree, Form, Linear, Op, Slot},
 };
 use maml_kernels::{MISSING, Map};
 
@@ -29,6 +29,7 @@ impl Value for Reference {
             (Op::Linear(linear), [x]) => apply_linear(linear, x),
             (Op::Bilinear(bilinear), [x, y]) => apply_bilinear(bilinear, x, y),
             (Op::Pointwise(map), [x]) => x.with(x.data.iter().map(|x| apply_map(map, *x)).collect()),
+            (Op::LeastSquares(degree), [w, x, y @ ..]) => least_squares(degree, w, x, y.first().copied()),
             (op, args) => panic!("{op:?} of {} arguments", args.len()),
         }
     }
@@ -192,4 +193,24 @@ fn place(shape: Shape, flat: usize) -> [usize; 4] {
         rest /= shape.dims()[axis];
     }
     at
+}
+
+fn least_squares(degree: Degree, w: &Reference, x: &Reference, y: Option<&Reference>) -> Reference {
+    let (d, n) = (x.shape.last(), x.shape.dims()[x.shape.rank() - 2]);
+    let residual = |i: usize| {
+        let of_w = &w.data[i / n * d..][..d];
+        let predicted: f64 = x.data[i * d..][..d].iter().zip(of_w).map(|(x, w)| x * w).sum();
+        predicted - y.map_or(0.0, |y| y.data[i])
+    };
+    let residuals: Vec<f64> = (0..x.data.len() / d).map(residual).collect();
+    let problems = residuals.chunks(n);
+    if degree == Degree::Value {
+        let shape = if w.data.len() == d { Shape::scalar() } else { [w.data.len() / d].into() };
+        let half_mean = |r: &[f64]| r.iter().map(|r| r * r).sum::<f64>() / (2 * n) as f64;
+        return Reference { shape, data: problems.map(half_mean).collect() };
+    }
+    let pulled_back = |p: usize, r: &[f64], j: usize| {
+        r.iter().enumerate().map(|(i, r)| r * x.data[(p * n + i) * d + j]).sum::<f64>() / n as f64
+    };
+    w.with(problems.enumerate().flat_map(|(p, r)| (0..d).map(move |j| pulled_back(p, r, j))).collect())
 }

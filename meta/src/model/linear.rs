@@ -1,6 +1,6 @@
 //! Linear regression.
 
-use maml_autograd::{Tensor, Value};
+use maml_autograd::{Tensor, Value, neural};
 
 use super::{Init, Model, ParamSpec, batch};
 
@@ -20,5 +20,9 @@ impl Model for Linear {
     fn predict<V: Value>(&self, params: &[V], x: &Tensor<V::Real>) -> V {
         let column = [params[0].shape().dims(), &[1]].concat();
         V::constant(x.clone()).matmul(&params[0].reshape(&column[..])).reshape(batch(x.shape()))
+    }
+
+    fn half_mean_squared_error<V: Value>(&self, params: &[V], x: &Tensor<V::Real>, y: &Tensor<V::Real>) -> V {
+        neural::least_squares(&params[0], x, y)
     }
 }

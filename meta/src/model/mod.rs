@@ -43,6 +43,16 @@ pub trait Model: Clone + Send + Sync {
     /// Predictions for the inputs `x`, written in the vocabulary.
     fn predict<V: Value>(&self, params: &[V], x: &Tensor<V::Real>) -> V;
 
+    /// ½ · mean squared error of the predictions for the inputs `x` of the targets `y` \[n\]; with a leading axis, that of
+    /// each task.
+    fn half_mean_squared_error<V: Value>(&self, params: &[V], x: &Tensor<V::Real>, y: &Tensor<V::Real>) -> V {
+        let (prediction, target) = (self.predict(params, x), V::constant(y.clone()));
+        match y.shape().rank() {
+            1 => neural::half_mean_squared_error(&prediction, &target),
+            _ => neural::half_mean_squared_errors(&prediction, &target),
+        }
+    }
+
     /// Initial parameters, a pure function of the seed.
     fn init<T: Real>(&self, seed: u64) -> Params<T> {
         let specs = self.specs();
@@ -110,11 +120,7 @@ pub struct Regression<M, T: Real> {
 
 impl<M: Model, T: Real> Function<T> for Regression<M, T> {
     fn eval<V: Value<Real = T>>(&self, params: &[V]) -> V {
-        let (prediction, target) = (self.model.predict(params, &self.x), V::constant(self.y.clone()));
-        match self.y.shape().rank() {
-            1 => neural::half_mean_squared_error(&prediction, &target),
-            _ => neural::half_mean_squared_errors(&prediction, &target),
-        }
+        self.model.half_mean_squared_error(params, &self.x, &self.y)
     }
 }
 
