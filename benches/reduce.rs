@@ -94,7 +94,7 @@ fn least_squares_of_tasks(criterion: &mut Criterion) {
     let (isas, tasks, n, d) = (Isa::available(), 20, 500, 100);
     let (x, y) = (numbers::<f32>(tasks * n * d, 1), numbers::<f32>(tasks * n, 2));
     let (w, mut gradient) = (numbers::<f32>(tasks * d, 3), numbers::<f32>(tasks * d, 4));
-    let mut residuals = y.clone();
+    let mut residuals = numbers::<f32>(tasks * n, 5);
     let bytes = size_of_val(&*x);
     measure(criterion, "least_squares", &isas, bytes, |isa| {
         least_squares(isa, tasks, &x, &w, Some(&y), 1.0, &mut residuals, Some(&mut gradient));
