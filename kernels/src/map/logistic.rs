@@ -123,25 +123,22 @@ pub(super) trait OfExp<T: Real>: Copy {
 /// Numbers whose powers are found together.
 const BLOCK: usize = 256;
 
-pub(super) fn run<T: Real, F: OfExp<T>>(isa: Isa, function: F, x: &[T], out: &mut [T]) {
-    dispatch(isa, Apply { function, x, out });
-}
+/// Such a function, powers first.
+#[derive(Clone, Copy)]
+pub(super) struct ByPowers<F>(pub(super) F);
 
-/// out = function(x)
-struct Apply<'a, T, F> {
-    function: F,
-    x: &'a [T],
-    out: &'a mut [T],
-}
-
-impl<T: Real, F: OfExp<T>> Kernel<T> for Apply<'_, T, F> {
-    type Out = ();
+impl<T: Real, F: OfExp<T>> Function<T> for ByPowers<F> {
     #[inline(always)]
-    fn run<S: Simd<T>>(self, simd: S) {
+    fn apply<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
+        self.0.apply(simd, x, self.0.power(simd, x))
+    }
+
+    #[inline(always)]
+    fn array<S: Simd<T>>(self, simd: S, x: &[T], out: &mut [T]) {
         let mut powers = [T::ZERO; BLOCK];
-        for (x, out) in self.x.chunks(BLOCK).zip(self.out.chunks_mut(BLOCK)) {
-            find_powers(simd, self.function, x, &mut powers);
-            finish(simd, self.function, x, &powers, out);
+        for (x, out) in x.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
+            find_powers(simd, self.0, x, &mut powers);
+            finish(simd, self.0, x, &powers, out);
         }
     }
 }

@@ -48,10 +48,10 @@ pub(crate) fn map<T: Real>(isa: Isa, map: Map, x: &[T], out: &mut [T]) {
     match map {
         Map::Exp => run(isa, exp::Exp, x, out),
         Map::Log => run(isa, log::Log, x, out),
-        Map::Tanh => logistic::run(isa, logistic::Tanh, x, out),
+        Map::Tanh => run(isa, logistic::ByPowers(logistic::Tanh), x, out),
         Map::Sigmoid => run(isa, logistic::Sigmoid, x, out),
         Map::SigmoidSlope => run(isa, logistic::SigmoidSlope, x, out),
-        Map::Softplus => logistic::run(isa, logistic::Softplus, x, out),
+        Map::Softplus => run(isa, logistic::ByPowers(logistic::Softplus), x, out),
         Map::Sqrt => run(isa, Sqrt, x, out),
         Map::Rsqrt => run(isa, Rsqrt, x, out),
         Map::Recip => run(isa, Recip, x, out),
@@ -61,6 +61,14 @@ pub(crate) fn map<T: Real>(isa: Isa, map: Map, x: &[T], out: &mut [T]) {
 /// A function of one number, applied to all lanes of a register.
 trait Function<T: Real>: Copy {
     fn apply<S: Simd<T>>(self, simd: S, x: S::V) -> S::V;
+
+    /// out = function(x)
+    #[inline(always)]
+    fn array<S: Simd<T>>(self, simd: S, x: &[T], out: &mut [T]) {
+        for (x, out) in x.chunks(S::LANES).zip(out.chunks_mut(S::LANES)) {
+            store_some(simd, self.apply(simd, load_some(simd, x)), out);
+        }
+    }
 }
 
 fn run<T: Real, F: Function<T>>(isa: Isa, function: F, x: &[T], out: &mut [T]) {
@@ -78,9 +86,7 @@ impl<T: Real, F: Function<T>> Kernel<T> for Apply<'_, T, F> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        for (x, out) in self.x.chunks(S::LANES).zip(self.out.chunks_mut(S::LANES)) {
-            store_some(simd, self.function.apply(simd, load_some(simd, x)), out);
-        }
+        self.function.array(simd, self.x, self.out);
     }
 }
 
