@@ -16,7 +16,7 @@ impl Avx512 {
 }
 
 macro_rules! mul_add_row {
-    ($name:ident, $t:ty, $v:ty, $x:literal, $fma:literal) => {
+    ($name:ident, $t:ty, $v:ty, $x:literal, $one:literal, $broadcast:literal, $fma:literal) => {
         /// See [`Simd::mul_add_row`]: one instruction for load, broadcast and multiply-add, and the address of the
         /// row straight from the table. A compiler makes two of the former, so that the window in which the processor
         /// looks ahead holds fewer steps, and keeps addresses in registers, for which it must store others:
@@ -29,18 +29,20 @@ macro_rules! mul_add_row {
         unsafe fn $name<const ROW: usize>(rows: *const *const $t, at: usize, v: &[$v], sums: &mut [$v]) {
             // SAFETY: the caller promises that the table has this row and that its element can be read.
             unsafe {
+                let _a: $v;
                 match (v, sums) {
                     (&[v0, v1], [s0, s1]) => core::arch::asm!(
                         "mov {x}, qword ptr [{rows} + {row}]",
-                        concat!($fma, " {s0}, {v0}, ", $x),
-                        concat!($fma, " {s1}, {v1}, ", $x),
-                        rows = in(reg) rows, row = const ROW * 8, at = in(reg) at, x = out(reg) _,
+                        concat!($broadcast, " {a}, ", $x),
+                        concat!($fma, " {s0}, {v0}, {a}"),
+                        concat!($fma, " {s1}, {v1}, {a}"),
+                        rows = in(reg) rows, row = const ROW * 8, at = in(reg) at, x = out(reg) _, a = out(zmm_reg) _a,
                         v0 = in(zmm_reg) v0, v1 = in(zmm_reg) v1, s0 = inout(zmm_reg) *s0, s1 = inout(zmm_reg) *s1,
                         options(pure, readonly, nostack, preserves_flags)
                     ),
                     (&[v0], [s0]) => core::arch::asm!(
                         "mov {x}, qword ptr [{rows} + {row}]",
-                        concat!($fma, " {s0}, {v0}, ", $x),
+                        concat!($fma, " {s0}, {v0}, ", $x, $one),
                         rows = in(reg) rows, row = const ROW * 8, at = in(reg) at, x = out(reg) _,
                         v0 = in(zmm_reg) v0, s0 = inout(zmm_reg) *s0,
                         options(pure, readonly, nostack, preserves_flags)
@@ -51,8 +53,8 @@ macro_rules! mul_add_row {
         }
     };
 }
-mul_add_row!(mul_add_row_ps, f32, __m512, "dword ptr [{x} + 4*{at}]{{1to16}}", "vfmadd231ps");
-mul_add_row!(mul_add_row_pd, f64, __m512d, "qword ptr [{x} + 8*{at}]{{1to8}}", "vfmadd231pd");
+mul_add_row!(mul_add_row_ps, f32, __m512, "dword ptr [{x} + 4*{at}]", "{{1to16}}", "vbroadcastss", "vfmadd231ps");
+mul_add_row!(mul_add_row_pd, f64, __m512d, "qword ptr [{x} + 8*{at}]", "{{1to8}}", "vbroadcastsd", "vfmadd231pd");
 
 /// Stores a register as two halves. Stores of whole registers that stand close together hold up multiply-adds
 /// behind them, those of halves do not. In assembly, because a compiler would make one of the two.
