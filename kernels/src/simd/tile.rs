@@ -46,6 +46,8 @@ const MAX_ROWS: usize = 14;
 
 /// Bytes of C from which its cache lines are asked for before they are written: it does not stay in L2 (1 MiB).
 const FAR: usize = 512 << 10;
+/// Steps of k before which they are asked for: as many tiles ahead as have so many, if a tile has fewer.
+const AHEAD: usize = 64;
 
 /// Rows of a full tile as wide as `vectors`.
 const fn rows_of(registers: usize, vectors: usize) -> usize {
@@ -231,10 +233,12 @@ impl<T: Real> Product<'_, T> {
     unsafe fn row_of_tiles<S: Simd<T>>(&mut self, simd: S, steps: &Steps, rows: &Rows<T>, count: usize) {
         let (mut b, mut c, mut left) = (self.b.b.as_ptr(), self.c.as_mut_ptr(), self.n);
         let far = size_of_val(self.c) > FAR;
+        let (strips, tiles) = (self.n.div_ceil(V * S::LANES), AHEAD / self.a.columns.len());
+        let ahead = tiles / strips * count * self.c_rows.stride[2] + tiles % strips * V * S::LANES;
         let prefetch = |c: *mut T| {
             for &row in &rows.c[..if far { count } else { 0 }] {
-                simd.prefetch(c.wrapping_add(row));
-                simd.prefetch(c.wrapping_add(row + S::LANES));
+                simd.prefetch(c.wrapping_add(row + ahead));
+                simd.prefetch(c.wrapping_add(row + ahead + S::LANES));
             }
         };
         // SAFETY: columns n − left.. of B and C begin at `b` and `c`; the last step may leave both slices, unread.

@@ -50,15 +50,26 @@ impl Tiles {
         (tile / (down * across), [place(tile / across % down, 0), place(tile % across, 1)])
     }
 
-    /// Where pixel (i, j) of a tile lies, if it is inside its image.
+    /// Where the pixels of a tile of `side` × `side` lie, [`OUTSIDE`] for those outside its image.
     #[inline(always)]
-    fn pixel(&self, (image, [row, column]): (usize, [isize; 2]), i: usize, j: usize) -> Option<usize> {
-        let (row, column) = ((row + i as isize) as usize, (column + j as isize) as usize);
-        // Negative ones have become too large.
-        let inside = row < self.image[0] && column < self.image[1];
-        inside.then(|| ((image * self.image[0] + row) * self.image[1] + column) * self.channels)
+    fn pixels(&self, tile: usize, side: usize) -> [[usize; SIDE]; SIDE] {
+        let (image, [row, column]) = self.place(tile);
+        let mut pixels = [[OUTSIDE; SIDE]; SIDE];
+        for i in 0..side {
+            for j in 0..side {
+                let (row, column) = ((row + i as isize) as usize, (column + j as isize) as usize);
+                // Negative ones have become too large.
+                if row < self.image[0] && column < self.image[1] {
+                    pixels[i][j] = ((image * self.image[0] + row) * self.image[1] + column) * self.channels;
+                }
+            }
+        }
+        pixels
     }
 }
+
+/// The place of a pixel that is not there.
+const OUTSIDE: usize = usize::MAX;
 
 /// Images to points: Bᵀ x B, or A dy Aᵀ.
 pub(super) struct ToPoints<'a, T> {
@@ -88,15 +99,18 @@ impl<T: Real> ToPoints<'_, T> {
     fn transform<S: Simd<T>>(self, simd: S, scheme: Scheme, matrix: Matrix, from: usize) {
         let Self { tiles, x, points } = self;
         let (zero, side, point, channels) = (simd.splat(T::ZERO), scheme.side(), tiles.point(), tiles.channels);
+        let mut next = tiles.pixels(0, from);
         for tile in 0..tiles.count {
-            let place = tiles.place(tile);
+            let pixels = next;
+            next = tiles.pixels(tile + 1, from);
             for at in (0..channels).step_by(S::LANES) {
                 let len = (channels - at).min(S::LANES);
                 let mut square = [[zero; SIDE]; SIDE];
                 for i in 0..from {
                     for j in 0..from {
-                        if let Some(pixel) = tiles.pixel(place, i, j) {
-                            square[i][j] = simd.load_partial(&x[pixel + at..][..len]);
+                        simd.prefetch(x.as_ptr().wrapping_add(next[i][j].wrapping_add(at)));
+                        if pixels[i][j] != OUTSIDE {
+                            square[i][j] = simd.load_partial(&x[pixels[i][j] + at..][..len]);
                         }
                     }
                 }
@@ -136,8 +150,10 @@ impl<T: Real> FromPoints<'_, T> {
     fn transform<S: Simd<T>>(self, simd: S, scheme: Scheme) {
         let Self { tiles, points, y } = self;
         let (zero, side, point, channels) = (simd.splat(T::ZERO), scheme.side(), tiles.point(), tiles.channels);
+        let mut next = tiles.pixels(0, scheme.out());
         for tile in 0..tiles.count {
-            let place = tiles.place(tile);
+            let pixels = next;
+            next = tiles.pixels(tile + 1, scheme.out());
             for at in (0..channels).step_by(S::LANES) {
                 let len = (channels - at).min(S::LANES);
                 let mut square = [[zero; SIDE]; SIDE];
@@ -150,8 +166,9 @@ impl<T: Real> FromPoints<'_, T> {
                 let square = Matrix::Output.square(simd, scheme, square);
                 for i in 0..scheme.out() {
                     for j in 0..scheme.out() {
-                        if let Some(pixel) = tiles.pixel(place, i, j) {
-                            simd.store_partial(square[i][j], &mut y[pixel + at..][..len]);
+                        simd.prefetch(y.as_ptr().wrapping_add(next[i][j].wrapping_add(at)));
+                        if pixels[i][j] != OUTSIDE {
+                            simd.store_partial(square[i][j], &mut y[pixels[i][j] + at..][..len]);
                         }
                     }
                 }
