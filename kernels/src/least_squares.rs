@@ -1,7 +1,9 @@
 //! Residuals of linear models and what they pull back to, r = X w − y and s · Xᵀ r, in one pass over X.
 //!
 //! Each product uses an element of X once, so that reading it is most of the work: rows that were just multiplied by w are
-//! still in L1 when their residuals are multiplied by them.
+//! still in registers, or at least in L1, when their residuals are multiplied by them.
+
+use core::marker::PhantomData;
 
 use crate::{
     Isa, Layout, Real,
@@ -13,6 +15,14 @@ use crate::{
 
 /// Rows whose sums run side by side: multiply-adds take 4 cycles, and two begin in each.
 const ROWS: usize = 4;
+
+/// Vectors of a row that stays in registers, at most: two rows and what they add to the gradient are 21 of 32.
+const HELD: usize = 7;
+/// Such rows side by side.
+const HELD_ROWS: usize = 2;
+
+/// Elements between what is multiplied and what is asked for from afar.
+const AHEAD: usize = 2048;
 
 #[track_caller]
 pub(crate) fn least_squares<T: Real>(
@@ -45,8 +55,9 @@ pub(crate) fn least_squares<T: Real>(
         }
     } else {
         gradient.fill(T::ZERO);
-        // Rows seldom begin where a cache line does, so that long vectors lie across two of them: they are no faster here.
-        dispatch(isa.narrow(), LeastSquares { count, x, w, y, residuals, gradient });
+        // Rows seldom begin where a cache line does, so that long vectors lie across two: they are no faster if read twice.
+        let isa = if d <= dispatch(isa, LongestHeld(PhantomData::<T>)) { isa } else { isa.narrow() };
+        dispatch(isa, LeastSquares { count, x, w, y, residuals, gradient });
     }
     for g in gradient {
         *g = scale * *g;
@@ -72,14 +83,32 @@ impl<T: Real> Kernel<T> for LeastSquares<'_, T> {
         for i in 0..count {
             let problem = Problem { x: &x[i * n * d..][..n * d], w: &w[i * d..][..d], y: y.map(|y| &y[i * n..][..n]) };
             let (residuals, gradient) = (&mut residuals[i * n..][..n], &mut gradient[i * width..][..width]);
-            let whole = n - n % ROWS;
-            for row in (0..whole).step_by(ROWS) {
-                problem.rows::<S, ROWS>(simd, row, residuals, gradient);
-            }
-            for row in whole..n {
-                problem.rows::<S, 1>(simd, row, residuals, gradient);
+            match if d <= longest_held::<T, S>() { d.div_ceil(S::LANES) } else { 0 } {
+                2 => problem.held::<S, 2>(simd, residuals, gradient),
+                3 => problem.held::<S, 3>(simd, residuals, gradient),
+                4 => problem.held::<S, 4>(simd, residuals, gradient),
+                5 => problem.held::<S, 5>(simd, residuals, gradient),
+                6 => problem.held::<S, 6>(simd, residuals, gradient),
+                HELD => problem.held::<S, HELD>(simd, residuals, gradient),
+                _ => problem.read_twice(simd, residuals, gradient),
             }
         }
+    }
+}
+
+/// The longest row that stays in registers.
+const fn longest_held<T: Real, S: Simd<T>>() -> usize {
+    if S::REGISTERS >= 32 { HELD * S::LANES } else { 0 }
+}
+
+/// Asks for it.
+struct LongestHeld<T>(PhantomData<T>);
+
+impl<T: Real> Kernel<T> for LongestHeld<T> {
+    type Out = usize;
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, _: S) -> usize {
+        longest_held::<T, S>()
     }
 }
 
@@ -90,7 +119,103 @@ struct Problem<'a, T> {
     y: Option<&'a [T]>,
 }
 
+/// N vectors, the last one of what there is.
+#[inline(always)]
+fn vectors<T: Real, S: Simd<T>, const N: usize>(simd: S, x: &[T]) -> [S::V; N] {
+    let mut v = [simd.splat(T::ZERO); N];
+    for n in 0..N - 1 {
+        v[n] = simd.load(&x[n * S::LANES..]);
+    }
+    v[N - 1] = simd.load_partial(&x[(N - 1) * S::LANES..]);
+    v
+}
+
 impl<T: Real> Problem<'_, T> {
+    /// Rows of N vectors, each loaded once.
+    #[inline(always)]
+    fn held<S: Simd<T>, const N: usize>(self, simd: S, residuals: &mut [T], gradient: &mut [T]) {
+        let (n, w, wanted) = (residuals.len(), vectors::<T, S, N>(simd, self.w), !gradient.is_empty());
+        let mut sums = [simd.splat(T::ZERO); N];
+        let whole = n - n % HELD_ROWS;
+        for row in (0..whole).step_by(HELD_ROWS) {
+            self.held_rows::<S, N, HELD_ROWS>(simd, row, &w, residuals, wanted, &mut sums);
+        }
+        for row in whole..n {
+            self.held_rows::<S, N, 1>(simd, row, &w, residuals, wanted, &mut sums);
+        }
+        if wanted {
+            for (sum, gradient) in sums.into_iter().zip(gradient.chunks_mut(S::LANES)) {
+                store_some(simd, sum, gradient);
+            }
+        }
+    }
+
+    /// The residuals of R rows from this one on, and what they add to the gradient.
+    #[inline(always)]
+    fn held_rows<S: Simd<T>, const N: usize, const R: usize>(
+        self,
+        simd: S,
+        first: usize,
+        w: &[S::V; N],
+        residuals: &mut [T],
+        wanted: bool,
+        gradient: &mut [S::V; N],
+    ) {
+        let d = self.w.len();
+        let mut rows = [[simd.splat(T::ZERO); N]; R];
+        for r in 0..R {
+            rows[r] = vectors::<T, S, N>(simd, &self.x[(first + r) * d..][..d]);
+            for n in 0..N {
+                simd.prefetch(self.x.as_ptr().wrapping_add((first + r) * d + n * S::LANES + AHEAD));
+            }
+        }
+        let mut sums = [simd.splat(T::ZERO); R];
+        for n in 0..N {
+            for r in 0..R {
+                sums[r] = simd.mul_add(rows[r][n], w[n], sums[r]);
+            }
+        }
+        let factors = self.residuals(simd, first, sums, residuals);
+        if wanted {
+            for n in 0..N {
+                for r in 0..R {
+                    gradient[n] = simd.mul_add(rows[r][n], factors[r], gradient[n]);
+                }
+            }
+        }
+    }
+
+    /// The residuals of R rows from this one on, of which the products are sums of lanes, in all lanes.
+    #[inline(always)]
+    fn residuals<S: Simd<T>, const R: usize>(
+        self,
+        simd: S,
+        first: usize,
+        sums: [S::V; R],
+        residuals: &mut [T],
+    ) -> [S::V; R] {
+        let mut factors = sums;
+        for r in 0..R {
+            let residual = simd.reduce_add(sums[r]) - self.y.map_or(T::ZERO, |y| y[first + r]);
+            residuals[first + r] = residual;
+            factors[r] = simd.splat(residual);
+        }
+        factors
+    }
+
+    /// Rows of any length, which are read again from L1.
+    #[inline(always)]
+    fn read_twice<S: Simd<T>>(self, simd: S, residuals: &mut [T], gradient: &mut [T]) {
+        let n = residuals.len();
+        let whole = n - n % ROWS;
+        for row in (0..whole).step_by(ROWS) {
+            self.rows::<S, ROWS>(simd, row, residuals, gradient);
+        }
+        for row in whole..n {
+            self.rows::<S, 1>(simd, row, residuals, gradient);
+        }
+    }
+
     /// The residuals of R rows from this one on, and what they add to the gradient.
     #[inline(always)]
     fn rows<S: Simd<T>, const R: usize>(self, simd: S, first: usize, residuals: &mut [T], gradient: &mut [T]) {
@@ -104,6 +229,7 @@ impl<T: Real> Problem<'_, T> {
         while d - at >= S::LANES {
             let w = simd.load(&self.w[at..]);
             for r in 0..R {
+                simd.prefetch(rows[r].as_ptr().wrapping_add(at + AHEAD));
                 sums[r] = simd.mul_add(simd.load(&rows[r][at..]), w, sums[r]);
             }
             at += S::LANES;
@@ -114,12 +240,7 @@ impl<T: Real> Problem<'_, T> {
                 sums[r] = simd.mul_add(load_some(simd, &rows[r][at..]), w, sums[r]);
             }
         }
-        let mut factors = [simd.splat(T::ZERO); R];
-        for r in 0..R {
-            let residual = simd.reduce_add(sums[r]) - self.y.map_or(T::ZERO, |y| y[first + r]);
-            residuals[first + r] = residual;
-            factors[r] = simd.splat(residual);
-        }
+        let factors = self.residuals(simd, first, sums, residuals);
         if gradient.is_empty() {
             return;
         }
