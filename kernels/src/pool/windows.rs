@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use super::Pool;
+use super::{AHEAD, Pool};
 use crate::{
     Real,
     channel::Factors,
@@ -178,6 +178,9 @@ impl<T: Real> Scatter<'_, T> {
             let window = windows + ox * p.channels;
             let (mut wanted, mut g) = ([zero; U], [zero; U]);
             for u in 0..U {
+                let ahead = window + u * S::LANES + AHEAD;
+                simd.prefetch(self.index.as_ptr().wrapping_add(ahead).cast());
+                simd.prefetch(self.g.as_ptr().wrapping_add(ahead));
                 wanted[u] = simd.load_integers(&self.index[window..window + n][u * S::LANES..]);
                 g[u] = load_some(simd, &self.g[window..window + n][u * S::LANES..]);
             }
@@ -216,7 +219,9 @@ impl<T: Real> Scatter<'_, T> {
                     old[u] = load_some(simd, &self.out[at - behind..][..n][u * S::LANES..]);
                 }
                 Onto::Centered { a, .. } if ONTO == CENTERED => {
-                    let a = load_some(simd, &a[at..at + n][u * S::LANES..]);
+                    let a = &a[at..at + n][u * S::LANES..];
+                    simd.prefetch(a.as_ptr().wrapping_add(AHEAD));
+                    let a = load_some(simd, a);
                     let centered = simd.sub(simd.sub(a, before.mean[u]), before.mean_rest[u]);
                     old[u] = simd.add(simd.mul(centered, before.k[u]), before.shift[u]);
                 }

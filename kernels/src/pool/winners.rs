@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use super::{MISSING, Pool, Pooled, windows::pick};
+use super::{AHEAD, MISSING, Pool, Pooled, windows::pick};
 use crate::{
     Real,
     reduce::{load_some, store_some},
@@ -83,10 +83,6 @@ fn normalise_row<T: Real, S: Simd<T>>(
         }
     }
 }
-
-/// Numbers between what is compared and what is asked for from afar: the order of the windows is too
-/// restless for the prefetchers of the processor.
-const AHEAD: usize = 2048;
 
 /// The winners of one row of windows by vectors over the channels. Returns whether they hold: a
 /// NaN (or ∞ − ∞) among the values makes comparisons unreliable, and the row must be done again.
