@@ -63,7 +63,7 @@ pub(super) enum Matrix {
 impl Matrix {
     /// Elements before and after.
     #[inline(always)]
-    fn size(self, scheme: Scheme) -> [usize; 2] {
+    pub(super) fn size(self, scheme: Scheme) -> [usize; 2] {
         match self {
             Matrix::Input => [scheme.side(), scheme.side()],
             Matrix::Weight => [3, scheme.side()],
@@ -84,26 +84,32 @@ impl Matrix {
         }
     }
 
-    /// The matrix applied to the columns of a square, then to its rows.
+    /// Column j of the square that is half done: the matrix has been applied to its columns, not yet to its rows.
     #[inline(always)]
-    pub(super) fn square<T: Real, S: Simd<T>>(self, simd: S, scheme: Scheme, x: Square<S::V>) -> Square<S::V> {
-        let [from, to] = self.size(scheme);
-        let zero = simd.splat(T::ZERO);
-        let (mut half, mut square) = ([[zero; SIDE]; SIDE], [[zero; SIDE]; SIDE]);
-        for j in 0..from {
-            let mut column = [zero; SIDE];
-            for i in 0..from {
-                column[i] = x[i][j];
-            }
-            let column = self.line(simd, scheme, column);
-            for i in 0..to {
-                half[i][j] = column[i];
-            }
+    pub(super) fn column<T: Real, S: Simd<T>>(
+        self,
+        simd: S,
+        scheme: Scheme,
+        column: [S::V; SIDE],
+        j: usize,
+        half: &mut Square<S::V>,
+    ) {
+        let column = self.line(simd, scheme, column);
+        for i in 0..self.size(scheme)[1] {
+            half[i][j] = column[i];
         }
-        for i in 0..to {
-            square[i] = self.line(simd, scheme, half[i]);
-        }
-        square
+    }
+
+    /// Row i of the square that is done.
+    #[inline(always)]
+    pub(super) fn row<T: Real, S: Simd<T>>(
+        self,
+        simd: S,
+        scheme: Scheme,
+        half: &Square<S::V>,
+        i: usize,
+    ) -> [S::V; SIDE] {
+        self.line(simd, scheme, half[i])
     }
 }
 

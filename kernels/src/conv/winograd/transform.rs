@@ -99,26 +99,28 @@ impl<T: Real> ToPoints<'_, T> {
     fn transform<S: Simd<T>>(self, simd: S, scheme: Scheme, matrix: Matrix, from: usize) {
         let Self { tiles, x, points } = self;
         let (zero, side, point, channels) = (simd.splat(T::ZERO), scheme.side(), tiles.point(), tiles.channels);
+        let mut half = [[zero; SIDE]; SIDE];
         let mut next = tiles.pixels(0, from);
         for tile in 0..tiles.count {
             let pixels = next;
             next = tiles.pixels(tile + 1, from);
             for at in (0..channels).step_by(S::LANES) {
                 let len = (channels - at).min(S::LANES);
-                let mut square = [[zero; SIDE]; SIDE];
-                for i in 0..from {
-                    for j in 0..from {
+                for j in 0..from {
+                    let mut column = [zero; SIDE];
+                    for i in 0..from {
                         simd.prefetch(x.as_ptr().wrapping_add(next[i][j].wrapping_add(at)));
                         if pixels[i][j] != OUTSIDE {
-                            square[i][j] = simd.load_partial(&x[pixels[i][j] + at..][..len]);
+                            column[i] = simd.load_partial(&x[pixels[i][j] + at..][..len]);
                         }
                     }
+                    matrix.column(simd, scheme, column, j, &mut half);
                 }
-                let square = matrix.square(simd, scheme, square);
                 for i in 0..side {
+                    let row = matrix.row(simd, scheme, &half, i);
                     for j in 0..side {
                         let to = (i * side + j) * point + tile * channels + at;
-                        simd.store_partial(square[i][j], &mut points[to..][..len]);
+                        simd.store_partial(row[j], &mut points[to..][..len]);
                     }
                 }
             }
@@ -150,25 +152,27 @@ impl<T: Real> FromPoints<'_, T> {
     fn transform<S: Simd<T>>(self, simd: S, scheme: Scheme) {
         let Self { tiles, points, y } = self;
         let (zero, side, point, channels) = (simd.splat(T::ZERO), scheme.side(), tiles.point(), tiles.channels);
+        let mut half = [[zero; SIDE]; SIDE];
         let mut next = tiles.pixels(0, scheme.out());
         for tile in 0..tiles.count {
             let pixels = next;
             next = tiles.pixels(tile + 1, scheme.out());
             for at in (0..channels).step_by(S::LANES) {
                 let len = (channels - at).min(S::LANES);
-                let mut square = [[zero; SIDE]; SIDE];
-                for i in 0..side {
-                    for j in 0..side {
+                for j in 0..side {
+                    let mut column = [zero; SIDE];
+                    for i in 0..side {
                         let from = (i * side + j) * point + tile * channels + at;
-                        square[i][j] = simd.load_partial(&points[from..][..len]);
+                        column[i] = simd.load_partial(&points[from..][..len]);
                     }
+                    Matrix::Output.column(simd, scheme, column, j, &mut half);
                 }
-                let square = Matrix::Output.square(simd, scheme, square);
                 for i in 0..scheme.out() {
+                    let row = Matrix::Output.row(simd, scheme, &half, i);
                     for j in 0..scheme.out() {
                         simd.prefetch(y.as_ptr().wrapping_add(next[i][j].wrapping_add(at)));
                         if pixels[i][j] != OUTSIDE {
-                            simd.store_partial(square[i][j], &mut y[pixels[i][j] + at..][..len]);
+                            simd.store_partial(row[j], &mut y[pixels[i][j] + at..][..len]);
                         }
                     }
                 }
@@ -230,18 +234,20 @@ fn squares<T: Real, S: Simd<T>>(
     (x, from, x_step): (&[T], usize, usize),
     (out, to, out_step): (&mut [T], usize, usize),
 ) {
+    let mut half = [[simd.splat(T::ZERO); SIDE]; SIDE];
     for at in (0..len).step_by(S::LANES) {
         let lanes = (len - at).min(S::LANES);
-        let mut square = [[simd.splat(T::ZERO); SIDE]; SIDE];
-        for i in 0..from {
-            for j in 0..from {
-                square[i][j] = simd.load_partial(&x[(i * from + j) * x_step + at..][..lanes]);
+        for j in 0..from {
+            let mut column = [simd.splat(T::ZERO); SIDE];
+            for i in 0..from {
+                column[i] = simd.load_partial(&x[(i * from + j) * x_step + at..][..lanes]);
             }
+            matrix.column(simd, scheme, column, j, &mut half);
         }
-        let square = matrix.square(simd, scheme, square);
         for i in 0..to {
+            let row = matrix.row(simd, scheme, &half, i);
             for j in 0..to {
-                simd.store_partial(square[i][j], &mut out[(i * to + j) * out_step + at..][..lanes]);
+                simd.store_partial(row[j], &mut out[(i * to + j) * out_step + at..][..lanes]);
             }
         }
     }
