@@ -35,6 +35,10 @@ impl<T: Real> Kernel<T> for Gather<'_, T> {
                 for c in (0..p.channels).step_by(S::LANES) {
                     let here = window + c..window + p.channels.min(c + S::LANES);
                     let wanted = simd.load_integers(&index[here.clone()]);
+                    for (wy, wx) in places(p) {
+                        let at = first + c + (wy * p.width + wx) * p.channels;
+                        simd.prefetch(self.x.as_ptr().wrapping_add(at + AHEAD));
+                    }
                     let found = pick(simd, p, self.x, first + c, here.len(), wanted);
                     store_some(simd, found, &mut out[here]);
                 }

@@ -16,11 +16,13 @@ impl Avx512 {
 }
 
 macro_rules! mul_add_row {
-    ($name:ident, $t:ty, $v:ty, $x:literal, $one:literal, $broadcast:literal, $fma:literal) => {
-        /// See [`Simd::mul_add_row`]: one instruction for load, broadcast and multiply-add, and the address of the
-        /// row straight from the table. A compiler makes two of the former, so that the window in which the processor
-        /// looks ahead holds fewer steps, and keeps addresses in registers, for which it must store others:
-        /// such stores wait behind those of the tile before, and everything with them.
+    ($name:ident, $t:ty, $v:ty, $x:literal, $to_all:literal, $broadcast:literal, $fma:literal) => {
+        /// See [`Simd::mul_add_row`]: one load of the element, into all lanes, serves both multiply-adds. A multiply-add that
+        /// loads and broadcasts is one instruction less, but processors with whole units of 512 bits begin two of them in
+        /// a cycle and no more than two such loads: two for each row, beside the address, leave a quarter of the units
+        /// idle (Zen 5). For a single vector it is the better one. The address comes straight from the table: a compiler
+        /// keeps addresses in registers, for which it must store others, and such stores wait behind those of the tile
+        /// before, and everything with them.
         ///
         /// # Safety
         /// As there.
@@ -29,20 +31,24 @@ macro_rules! mul_add_row {
         unsafe fn $name<const ROW: usize>(rows: *const *const $t, at: usize, v: &[$v], sums: &mut [$v]) {
             // SAFETY: the caller promises that the table has this row and that its element can be read.
             unsafe {
-                let _a: $v;
                 match (v, sums) {
-                    (&[v0, v1], [s0, s1]) => core::arch::asm!(
-                        "mov {x}, qword ptr [{rows} + {row}]",
-                        concat!($broadcast, " {a}, ", $x),
-                        concat!($fma, " {s0}, {v0}, {a}"),
-                        concat!($fma, " {s1}, {v1}, {a}"),
-                        rows = in(reg) rows, row = const ROW * 8, at = in(reg) at, x = out(reg) _, a = out(zmm_reg) _a,
-                        v0 = in(zmm_reg) v0, v1 = in(zmm_reg) v1, s0 = inout(zmm_reg) *s0, s1 = inout(zmm_reg) *s1,
-                        options(pure, readonly, nostack, preserves_flags)
-                    ),
+                    (&[v0, v1], [s0, s1]) => {
+                        // Its type is that of the whole register.
+                        let _element: $v;
+                        core::arch::asm!(
+                            "mov {x}, qword ptr [{rows} + {row}]",
+                            concat!($broadcast, " {element}, ", $x),
+                            concat!($fma, " {s0}, {v0}, {element}"),
+                            concat!($fma, " {s1}, {v1}, {element}"),
+                            rows = in(reg) rows, row = const ROW * 8, at = in(reg) at, x = out(reg) _,
+                            element = out(zmm_reg) _element,
+                            v0 = in(zmm_reg) v0, v1 = in(zmm_reg) v1, s0 = inout(zmm_reg) *s0, s1 = inout(zmm_reg) *s1,
+                            options(pure, readonly, nostack, preserves_flags)
+                        )
+                    }
                     (&[v0], [s0]) => core::arch::asm!(
                         "mov {x}, qword ptr [{rows} + {row}]",
-                        concat!($fma, " {s0}, {v0}, ", $x, $one),
+                        concat!($fma, " {s0}, {v0}, ", $x, $to_all),
                         rows = in(reg) rows, row = const ROW * 8, at = in(reg) at, x = out(reg) _,
                         v0 = in(zmm_reg) v0, s0 = inout(zmm_reg) *s0,
                         options(pure, readonly, nostack, preserves_flags)
