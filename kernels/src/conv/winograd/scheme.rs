@@ -63,7 +63,7 @@ pub(super) enum Matrix {
 impl Matrix {
     /// Elements before and after.
     #[inline(always)]
-    pub(super) fn size(self, scheme: Scheme) -> [usize; 2] {
+    fn size(self, scheme: Scheme) -> [usize; 2] {
         match self {
             Matrix::Input => [scheme.side(), scheme.side()],
             Matrix::Weight => [3, scheme.side()],

@@ -99,6 +99,7 @@ impl<T: Real> ToPoints<'_, T> {
     fn transform<S: Simd<T>>(self, simd: S, scheme: Scheme, matrix: Matrix, from: usize) {
         let Self { tiles, x, points } = self;
         let (zero, side, point, channels) = (simd.splat(T::ZERO), scheme.side(), tiles.point(), tiles.channels);
+        // Made once: 49 zeros for every tile and register of channels would take as long as the transform.
         let mut half = [[zero; SIDE]; SIDE];
         let mut next = tiles.pixels(0, from);
         for tile in 0..tiles.count {
@@ -109,6 +110,7 @@ impl<T: Real> ToPoints<'_, T> {
                 for j in 0..from {
                     let mut column = [zero; SIDE];
                     for i in 0..from {
+                        // Tiles lie in an order that no prefetcher follows.
                         simd.prefetch(x.as_ptr().wrapping_add(next[i][j].wrapping_add(at)));
                         if pixels[i][j] != OUTSIDE {
                             column[i] = simd.load_partial(&x[pixels[i][j] + at..][..len]);
