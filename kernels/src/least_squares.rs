@@ -10,7 +10,7 @@ use crate::{
     gemm::gemm_batch,
     map::axpy,
     reduce::{SHORT, load_some, store_some},
-    simd::{Kernel, Simd, dispatch},
+    simd::{AHEAD, Kernel, Simd, dispatch},
 };
 
 /// Rows whose sums run side by side: multiply-adds take 4 cycles, and two begin in each.
@@ -20,9 +20,6 @@ const ROWS: usize = 4;
 const HELD: usize = 7;
 /// Such rows side by side.
 const HELD_ROWS: usize = 2;
-
-/// Elements between what is multiplied and what is asked for from afar.
-const AHEAD: usize = 2048;
 
 #[track_caller]
 pub(crate) fn least_squares<T: Real>(

@@ -12,10 +12,6 @@ use self::{
 };
 use crate::{Isa, Real, simd::dispatch};
 
-/// Numbers between what is read and what is asked for from afar: the order of the windows is too restless for the
-/// prefetchers of the processor.
-const AHEAD: usize = 2048;
-
 /// The index of "nothing": gathers give zero there, scatters skip it.
 pub const MISSING: u32 = u32::MAX;
 

@@ -3,12 +3,12 @@
 
 use core::ops::Range;
 
-use super::{AHEAD, Pool};
+use super::Pool;
 use crate::{
     Real,
     channel::Factors,
     reduce::{GROUP, load_some, store_some},
-    simd::{Kernel, Simd},
+    simd::{AHEAD, Kernel, Simd},
 };
 
 /// out\[j\] = x\[index\[j\]\], 0 where it is missing.

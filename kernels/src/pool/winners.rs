@@ -3,11 +3,11 @@
 
 use core::ops::Range;
 
-use super::{AHEAD, MISSING, Pool, Pooled, windows::pick};
+use super::{MISSING, Pool, Pooled, windows::pick};
 use crate::{
     Real,
     reduce::{load_some, store_some},
-    simd::{Kernel, Simd},
+    simd::{AHEAD, Kernel, Simd},
 };
 
 /// z = slope · (x − center) + shift, per channel.

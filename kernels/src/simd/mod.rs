@@ -17,6 +17,10 @@ pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512, Avx512Narrow};
 
+/// Elements between what is read and what is asked for with [`Simd::prefetch`], by kernels whose order is too restless for the
+/// prefetchers of the processor, or whose arrays come from afar: 8 KiB of `f32`.
+pub(crate) const AHEAD: usize = 2048;
+
 /// The two element types of every kernel: `f32` to compute fast, `f64` to check exactly.
 pub trait Real:
     bytemuck::Pod

@@ -73,8 +73,9 @@ impl Matrix {
         }
     }
 
+    /// The matrix applied to one line.
     #[inline(always)]
-    fn line<T: Real, S: Simd<T>>(self, simd: S, scheme: Scheme, x: [S::V; SIDE]) -> [S::V; SIDE] {
+    pub(super) fn line<T: Real, S: Simd<T>>(self, simd: S, scheme: Scheme, x: [S::V; SIDE]) -> [S::V; SIDE] {
         match self {
             Matrix::Input => scheme.input(simd, x),
             Matrix::Weight => scheme.weight(simd, x),
@@ -84,7 +85,7 @@ impl Matrix {
         }
     }
 
-    /// Column j of the square that is half done: the matrix has been applied to its columns, not yet to its rows.
+    /// Puts a column, transformed, into the square that is half done: its rows are [`Self::line`]s yet to come.
     #[inline(always)]
     pub(super) fn column<T: Real, S: Simd<T>>(
         self,
@@ -98,18 +99,6 @@ impl Matrix {
         for i in 0..self.size(scheme)[1] {
             half[i][j] = column[i];
         }
-    }
-
-    /// Row i of the square that is done.
-    #[inline(always)]
-    pub(super) fn row<T: Real, S: Simd<T>>(
-        self,
-        simd: S,
-        scheme: Scheme,
-        half: &Square<S::V>,
-        i: usize,
-    ) -> [S::V; SIDE] {
-        self.line(simd, scheme, half[i])
     }
 }
 

@@ -119,7 +119,7 @@ impl<T: Real> ToPoints<'_, T> {
                     matrix.column(simd, scheme, column, j, &mut half);
                 }
                 for i in 0..side {
-                    let row = matrix.row(simd, scheme, &half, i);
+                    let row = matrix.line(simd, scheme, half[i]);
                     for j in 0..side {
                         let to = (i * side + j) * point + tile * channels + at;
                         simd.store_partial(row[j], &mut points[to..][..len]);
@@ -170,7 +170,7 @@ impl<T: Real> FromPoints<'_, T> {
                     Matrix::Output.column(simd, scheme, column, j, &mut half);
                 }
                 for i in 0..scheme.out() {
-                    let row = Matrix::Output.row(simd, scheme, &half, i);
+                    let row = Matrix::Output.line(simd, scheme, half[i]);
                     for j in 0..scheme.out() {
                         simd.prefetch(y.as_ptr().wrapping_add(next[i][j].wrapping_add(at)));
                         if pixels[i][j] != OUTSIDE {
@@ -247,7 +247,7 @@ fn squares<T: Real, S: Simd<T>>(
             matrix.column(simd, scheme, column, j, &mut half);
         }
         for i in 0..to {
-            let row = matrix.row(simd, scheme, &half, i);
+            let row = matrix.line(simd, scheme, half[i]);
             for j in 0..to {
                 simd.store_partial(row[j], &mut out[(i * to + j) * out_step + at..][..lanes]);
             }
