@@ -41,9 +41,24 @@ impl Walk {
     pub(super) fn new(grid: Grid) -> Self {
         Self { grid, digit: [0; 2], line: 0 }
     }
-    /// The next offsets.
+    /// The next `count` offsets; what is behind them in `offsets` is unspecified.
     #[inline(always)]
-    pub(super) fn fill(&mut self, offsets: &mut [usize]) {
+    pub(super) fn fill<const N: usize>(&mut self, offsets: &mut [usize; N], count: usize) {
+        let Grid { count: [.., line], stride: [.., stride] } = self.grid;
+        if count < line - self.digit[1] {
+            // All N of them, in a loop without a branch: a tile must not wait for its rows.
+            let start = self.line + self.digit[1] * stride;
+            for i in 0..N {
+                offsets[i] = start.wrapping_add(i.wrapping_mul(stride));
+            }
+            self.digit[1] += count;
+        } else {
+            self.fill_lines(&mut offsets[..count]);
+        }
+    }
+    /// The next offsets, wherever lines end.
+    #[inline(always)]
+    fn fill_lines(&mut self, offsets: &mut [usize]) {
         let Grid { count, stride } = self.grid;
         let mut at = 0;
         while at < offsets.len() {

@@ -100,30 +100,36 @@ pub trait Simd<T: Real>: Copy {
     /// # Safety
     /// `min(n, LANES)` elements can be written at `out`.
     unsafe fn store_partial_ptr(self, v: Self::V, out: *mut T, n: usize);
-    /// sums\[n\] = x · v\[n\] + sums\[n\], x being element `at` behind address ROW of a table.
+    /// sums\[n\] = x · v\[n\] + sums\[n\], x being as many elements behind `at` as entry ROW of a table says.
     /// # Safety
-    /// The table has more than ROW addresses, and that element can be read.
+    /// The table has more than ROW entries, and that element can be read.
     #[inline(always)]
     unsafe fn mul_add_row<const ROW: usize, const N: usize>(
         self,
-        rows: *const *const T,
-        at: usize,
+        rows: *const usize,
+        at: *const T,
         v: &[Self::V; N],
         sums: &mut [Self::V; N],
     ) {
         // SAFETY: passed on.
-        let x = self.splat(unsafe { *(*rows.add(ROW)).add(at) });
+        let x = self.splat(unsafe { *at.wrapping_add(*rows.add(ROW)) });
         for n in 0..N {
             sums[n] = self.mul_add(x, v[n], sums[n]);
         }
     }
-    /// sums\[n\] = x · v\[n\] + sums\[n\], x being element `at` behind an address.
+    /// sums\[n\] = x · v\[n\] + sums\[n\], x being `row` elements behind `at`.
     /// # Safety
     /// That element can be read.
     #[inline(always)]
-    unsafe fn mul_add_element<const N: usize>(self, x: *const T, at: usize, v: &[Self::V; N], sums: &mut [Self::V; N]) {
+    unsafe fn mul_add_element<const N: usize>(
+        self,
+        row: usize,
+        at: *const T,
+        v: &[Self::V; N],
+        sums: &mut [Self::V; N],
+    ) {
         // SAFETY: passed on.
-        let x = self.splat(unsafe { *x.add(at) });
+        let x = self.splat(unsafe { *at.wrapping_add(row) });
         for n in 0..N {
             sums[n] = self.mul_add(x, v[n], sums[n]);
         }
@@ -135,8 +141,8 @@ pub trait Simd<T: Real>: Copy {
     #[inline(always)]
     unsafe fn mul_add_row_twice<const ROW: usize>(
         self,
-        rows: *const *const T,
-        at: [usize; 2],
+        rows: *const usize,
+        at: [*const T; 2],
         v: [Self::V; 2],
         sum: &mut Self::V,
     ) {
@@ -151,7 +157,7 @@ pub trait Simd<T: Real>: Copy {
     /// # Safety
     /// `LANES` elements can be written at `out`.
     #[inline(always)]
-    unsafe fn store_halves_ptr(self, v: Self::V, out: *mut T) {
+    unsafe fn store_tile_ptr(self, v: Self::V, out: *mut T) {
         // SAFETY: passed on.
         unsafe { self.store_ptr(v, out) }
     }
@@ -224,6 +230,7 @@ pub trait Simd<T: Real>: Copy {
 pub(crate) const COLUMNS: usize = 4;
 
 /// Runs `kernel` compiled for `isa`.
+#[inline]
 pub(crate) fn dispatch<T: Real, K: Kernel<T>>(isa: Isa, kernel: K) -> K::Out {
     T::dispatch(isa, kernel)
 }
@@ -242,6 +249,7 @@ macro_rules! real {
             fn to_f64(self) -> f64 {
                 f64::from(self)
             }
+            #[inline]
             fn dispatch<K: Kernel<Self>>(isa: Isa, kernel: K) -> K::Out {
                 match isa.path() {
                     #[cfg(target_arch = "x86_64")]
@@ -250,7 +258,7 @@ macro_rules! real {
                     Path::Avx512Narrow(token) => x86::run_avx512::<$t, _, K>(token, kernel),
                     #[cfg(target_arch = "x86_64")]
                     Path::Avx2(token) => x86::run_avx2::<$t, K>(token, kernel),
-                    Path::Portable(token) => kernel.run(token),
+                    Path::Portable(token) => portable::run::<$t, K>(token, kernel),
                 }
             }
         }

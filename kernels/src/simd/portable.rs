@@ -3,11 +3,20 @@
 
 use wide::{f32x8, f64x4};
 
-use super::{COLUMNS, Real, Simd};
+use super::{COLUMNS, Kernel, Real, Simd};
 
 /// Always available.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Portable;
+
+/// Not inlined, like the code of the other instruction sets: where kernels are called, choosing one is all there is.
+#[inline(never)]
+pub(super) fn run<T: Real, K: Kernel<T>>(token: Portable, kernel: K) -> K::Out
+where
+    Portable: Simd<T>,
+{
+    kernel.run(token)
+}
 
 macro_rules! portable {
     ($t:ty, $v:ty, $lanes:literal, $bits:ty, $mantissa_bits:literal, $bias:literal) => {

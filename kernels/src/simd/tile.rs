@@ -23,7 +23,7 @@
 //!
 //! The multiply-adders must never wait: their latency of 4 steps times 2 units needs 8 independent sums
 //! (28, 12 are more), and their rate needs more multiply-adds than loads (two of each per cycle).
-//! The addresses of 14 rows are looked up in a table at every step, one load for two long multiply-adds; those of 6 rows
+//! The offsets of 14 rows are looked up in a table at every step, one load for two long multiply-adds; those of 6 rows
 //! stay in registers, and four steps go together, since a short multiply-add has less time for what is around it.
 //! A matrix no wider than one vector has a tile of one vector and more rows. There is a tile for every number
 //! of rows, and m rows are dealt evenly: 64 as 13 + 13 + 13 + 13 + 12.
@@ -60,8 +60,8 @@ const fn rows_of(registers: usize, vectors: usize) -> usize {
     }
 }
 
-/// Whether a tile of N vectors holds the addresses of its rows in registers, of which there are enough for 6, not for 14.
-const fn held_addresses<S: Simd<T>, T: Real, const N: usize>() -> bool {
+/// Whether a tile of N vectors holds the offsets of its rows in registers, of which there are enough for 6, not for 14.
+const fn holds_rows<S: Simd<T>, T: Real, const N: usize>() -> bool {
     S::REGISTERS < 32 && N > 1
 }
 
@@ -134,46 +134,39 @@ impl<T: Real> Kernel<T> for Product<'_, T> {
         let tiles = m.div_ceil(height);
         let (count, longer) = (m / tiles, m % tiles);
         let count = |tile: usize| count + usize::from(tile < longer);
-        let mut lookup = Lookup::new(&self);
+        let ahead = self.ahead(V * S::LANES);
+        let mut lookup = Lookup { a: Walk::new(self.a.rows), c: Walk::new(self.c_rows) };
         // The rows of a tile are looked up before the tile in front of it is computed, so that nothing waits for them.
-        let mut rows = [const { Rows { a: [core::ptr::null(); MAX_ROWS], c: [0; MAX_ROWS] } }; 2];
+        let mut rows = [Rows { a: [0; MAX_ROWS], c: [0; MAX_ROWS] }; 2];
         lookup.next(count(0), &mut rows[0]);
         for tile in 0..tiles {
             if tile + 1 < tiles {
                 lookup.next(count(tile + 1), &mut rows[(tile + 1) % 2]);
             }
             // SAFETY: `check` covers all rows, and columns below n.
-            unsafe { self.row_of_tiles(simd, &steps, &rows[tile % 2], count(tile)) }
+            unsafe { self.row_of_tiles(simd, &steps, &rows[tile % 2], count(tile), ahead) }
         }
     }
 }
 
 /// Finds the rows of tile after tile.
-struct Lookup<T> {
-    a: *const T,
-    walk_a: Walk,
-    walk_c: Walk,
+struct Lookup {
+    a: Walk,
+    c: Walk,
 }
 
-impl<T: Real> Lookup<T> {
+impl Lookup {
     #[inline(always)]
-    fn new(product: &Product<'_, T>) -> Self {
-        Self { a: product.a.a.as_ptr(), walk_a: Walk::new(product.a.rows), walk_c: Walk::new(product.c_rows) }
-    }
-    #[inline(always)]
-    fn next(&mut self, count: usize, rows: &mut Rows<T>) {
-        let mut offsets = [0; MAX_ROWS];
-        self.walk_a.fill(&mut offsets[..count]);
-        for r in 0..count {
-            rows.a[r] = self.a.wrapping_add(offsets[r]);
-        }
-        self.walk_c.fill(&mut rows.c[..count]);
+    fn next(&mut self, count: usize, rows: &mut Rows) {
+        self.a.fill(&mut rows.a, count);
+        self.c.fill(&mut rows.c, count);
     }
 }
 
-/// The rows of one tile: addresses in A, offsets in C.
-struct Rows<T> {
-    a: [*const T; MAX_ROWS],
+/// The offsets of the rows of one tile in A and in C.
+#[derive(Clone, Copy)]
+struct Rows {
+    a: [usize; MAX_ROWS],
     c: [usize; MAX_ROWS],
 }
 
@@ -183,7 +176,7 @@ impl<T: Real> Product<'_, T> {
             let mut walk = Walk::new(self.c_rows);
             for _ in 0..m {
                 let mut row = [0];
-                walk.fill(&mut row);
+                walk.fill(&mut row, 1);
                 self.c[row[0]..][..self.n].fill(T::ZERO);
             }
         }
@@ -196,8 +189,8 @@ impl<T: Real> Product<'_, T> {
         let width = V * S::LANES;
         for _ in 0..m {
             let mut row = [[0], [0]];
-            walk_a.fill(&mut row[0]);
-            walk_c.fill(&mut row[1]);
+            walk_a.fill(&mut row[0], 1);
+            walk_c.fill(&mut row[1], 1);
             let x = simd.splat(self.a.a[row[0][0]]);
             let c = &mut self.c[row[1][0]..][..self.n];
             for (at, c) in c.chunks_mut(S::LANES).enumerate().map(|(at, c)| (at * S::LANES, c)) {
@@ -225,20 +218,33 @@ impl<T: Real> Product<'_, T> {
         assert!(c < self.c.len(), "C of a product ends at {c}, its slice at {}", self.c.len());
     }
 
+    /// How far ahead of a tile C is asked for, in tiles down and in columns, if it does not stay in L2.
+    #[inline(always)]
+    fn ahead(&self, width: usize) -> Option<[usize; 2]> {
+        let (strips, tiles) = (self.n.div_ceil(width), AHEAD / self.a.columns.len());
+        (size_of_val(self.c) > FAR).then_some([tiles / strips, tiles % strips * width])
+    }
+
     /// All columns of `count` rows, strip after strip: the rows of A stay in L1 while B passes.
     ///
     /// # Safety
     /// [`Self::check`] passed, and the rows are inside.
     #[inline(always)]
-    unsafe fn row_of_tiles<S: Simd<T>>(&mut self, simd: S, steps: &Steps, rows: &Rows<T>, count: usize) {
+    unsafe fn row_of_tiles<S: Simd<T>>(
+        &mut self,
+        simd: S,
+        steps: &Steps,
+        rows: &Rows,
+        count: usize,
+        ahead: Option<[usize; 2]>,
+    ) {
         let (mut b, mut c, mut left) = (self.b.b.as_ptr(), self.c.as_mut_ptr(), self.n);
-        let far = size_of_val(self.c) > FAR;
-        let (strips, tiles) = (self.n.div_ceil(V * S::LANES), AHEAD / self.a.columns.len());
-        let ahead = tiles / strips * count * self.c_rows.stride[2] + tiles % strips * V * S::LANES;
         let prefetch = |c: *mut T| {
-            for &row in &rows.c[..if far { count } else { 0 }] {
-                simd.prefetch(c.wrapping_add(row + ahead));
-                simd.prefetch(c.wrapping_add(row + ahead + S::LANES));
+            let Some([heights, columns]) = ahead else { return };
+            let ahead = c.wrapping_add(heights * count * self.c_rows.stride[2] + columns);
+            for &row in &rows.c[..count] {
+                simd.prefetch(ahead.wrapping_add(row));
+                simd.prefetch(ahead.wrapping_add(row + S::LANES));
             }
         };
         // SAFETY: columns n − left.. of B and C begin at `b` and `c`; the last step may leave both slices, unread.
@@ -267,7 +273,7 @@ impl<T: Real> Product<'_, T> {
         &self,
         simd: S,
         steps: &Steps,
-        rows: &Rows<T>,
+        rows: &Rows,
         count: usize,
         b: *const T,
         c: *mut T,
@@ -295,7 +301,7 @@ impl<T: Real> Product<'_, T> {
         &self,
         simd: S,
         steps: &Steps,
-        rows: &Rows<T>,
+        rows: &Rows,
         mut b: *const T,
         c: *mut T,
         width: usize,
@@ -303,9 +309,9 @@ impl<T: Real> Product<'_, T> {
         let before_last = (N - 1) * S::LANES;
         let mut sums = [[simd.splat(T::ZERO); N]; R];
         let Steps { inner, middle, mut lines, a: step_a, b: step_b } = *steps;
-        let mut addresses = [core::ptr::null(); R];
-        addresses.copy_from_slice(&rows.a[..R]);
-        let (mut lines_here, mut line) = (middle, 0_usize);
+        let mut held = [0; R];
+        held.copy_from_slice(&rows.a[..R]);
+        let (mut lines_here, mut line) = (middle, self.a.a.as_ptr());
         macro_rules! rows {
             (|$r:ident| $body:block) => { rows!(@ $r $body 0 1 2 3 4 5 6 7 8 9 10 11 12 13) };
             (@ $r:ident $body:block $($i:literal)*) => {
@@ -347,8 +353,8 @@ impl<T: Real> Product<'_, T> {
                     // which `width` elements from here are inside.
                     unsafe {
                         rows!(|ROW| {
-                            if held_addresses::<S, T, N>() {
-                                simd.mul_add_element(addresses[ROW], column, &v, &mut sums[ROW]);
+                            if holds_rows::<S, T, N>() {
+                                simd.mul_add_element(held[ROW], column, &v, &mut sums[ROW]);
                             } else {
                                 simd.mul_add_row::<ROW, N>(rows.a.as_ptr(), column, &v, &mut sums[ROW]);
                             }
@@ -362,7 +368,7 @@ impl<T: Real> Product<'_, T> {
             if N != 1 || left > 0 {
                 loop {
                     step!();
-                    if held_addresses::<S, T, N>() && left > 3 {
+                    if holds_rows::<S, T, N>() && left > 3 {
                         step!();
                         step!();
                         step!();
@@ -397,7 +403,7 @@ impl<T: Real> Product<'_, T> {
                     if partial {
                         simd.store_partial_ptr(sums[n], at, width - before_last)
                     } else {
-                        simd.store_halves_ptr(sums[n], at)
+                        simd.store_tile_ptr(sums[n], at)
                     }
                 }
             };

@@ -31,15 +31,15 @@ macro_rules! mul_add_row_avx2 {
         /// As there.
         #[inline]
         #[target_feature(enable = "avx2,fma")]
-        unsafe fn $name(x: *const $t, at: usize, v: &[$v], sums: &mut [$v]) {
-            let (&[v0, v1], [s0, s1]) = (v, sums) else { unreachable!("a tile that holds addresses is two vectors wide") };
+        unsafe fn $name(row: usize, at: *const $t, v: &[$v], sums: &mut [$v]) {
+            let (&[v0, v1], [s0, s1]) = (v, sums) else { unreachable!("a tile that holds its rows is two vectors wide") };
             // SAFETY: the caller promises that the element can be read.
             unsafe {
                 core::arch::asm!(
                     concat!($broadcast, "{at}]"),
                     concat!($fma, " {s0}, {v0}, {t}"),
                     concat!($fma, " {s1}, {v1}, {t}"),
-                    x = in(reg) x, at = in(reg) at, v0 = in(ymm_reg) v0, v1 = in(ymm_reg) v1, t = out(ymm_reg) _,
+                    x = in(reg) row, at = in(reg) at, v0 = in(ymm_reg) v0, v1 = in(ymm_reg) v1, t = out(ymm_reg) _,
                     s0 = inout(ymm_reg) *s0, s1 = inout(ymm_reg) *s1,
                     options(pure, readonly, nostack, preserves_flags)
                 );
@@ -52,7 +52,7 @@ macro_rules! mul_add_row_avx2 {
         /// As there.
         #[inline]
         #[target_feature(enable = "avx2,fma")]
-        unsafe fn $pair<const ROW: usize>(rows: *const *const $t, at: [usize; 2], v: [$v; 2], sum: &mut $v) {
+        unsafe fn $pair<const ROW: usize>(rows: *const usize, at: [*const $t; 2], v: [$v; 2], sum: &mut $v) {
             // SAFETY: the caller promises that the table has this row and that its elements can be read.
             unsafe {
                 core::arch::asm!(
@@ -74,7 +74,7 @@ mul_add_row_avx2!(
     mul_add_row_twice_avx2_ps,
     f32,
     __m256,
-    "vbroadcastss {t}, dword ptr [{x} + 4*",
+    "vbroadcastss {t}, dword ptr [4*{x} + ",
     "vfmadd231ps"
 );
 mul_add_row_avx2!(
@@ -82,7 +82,7 @@ mul_add_row_avx2!(
     mul_add_row_twice_avx2_pd,
     f64,
     __m256d,
-    "vbroadcastsd {t}, qword ptr [{x} + 8*",
+    "vbroadcastsd {t}, qword ptr [8*{x} + ",
     "vfmadd231pd"
 );
 
@@ -136,19 +136,19 @@ x86!(
         #[inline(always)]
         unsafe fn mul_add_element<const N: usize>(
             self,
-            x: *const f32,
-            at: usize,
+            row: usize,
+            at: *const f32,
             v: &[__m256; N],
             sums: &mut [__m256; N],
         ) {
             // SAFETY: token; passed on.
-            unsafe { mul_add_element_ps(x, at, v, sums) }
+            unsafe { mul_add_element_ps(row, at, v, sums) }
         }
         #[inline(always)]
         unsafe fn mul_add_row_twice<const ROW: usize>(
             self,
-            rows: *const *const f32,
-            at: [usize; 2],
+            rows: *const usize,
+            at: [*const f32; 2],
             v: [__m256; 2],
             sum: &mut __m256,
         ) {
@@ -310,19 +310,19 @@ x86!(
         #[inline(always)]
         unsafe fn mul_add_element<const N: usize>(
             self,
-            x: *const f64,
-            at: usize,
+            row: usize,
+            at: *const f64,
             v: &[__m256d; N],
             sums: &mut [__m256d; N],
         ) {
             // SAFETY: token; passed on.
-            unsafe { mul_add_element_pd(x, at, v, sums) }
+            unsafe { mul_add_element_pd(row, at, v, sums) }
         }
         #[inline(always)]
         unsafe fn mul_add_row_twice<const ROW: usize>(
             self,
-            rows: *const *const f64,
-            at: [usize; 2],
+            rows: *const usize,
+            at: [*const f64; 2],
             v: [__m256d; 2],
             sum: &mut __m256d,
         ) {

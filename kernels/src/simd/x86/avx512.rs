@@ -19,8 +19,8 @@ macro_rules! mul_add_row {
     ($name:ident, $t:ty, $v:ty, $x:literal, $to_all:literal, $broadcast:literal, $fma:literal) => {
         /// See [`Simd::mul_add_row`]: one load of the element, into all lanes, serves both multiply-adds. A multiply-add that
         /// loads and broadcasts is one instruction less, but processors with whole units of 512 bits begin two of them in
-        /// a cycle and no more than two such loads: two for each row, beside the address, leave a quarter of the units
-        /// idle (Zen 5). For a single vector it is the better one. The address comes straight from the table: a compiler
+        /// a cycle and no more than two such loads: two for each row, beside the offset, leave a quarter of the units
+        /// idle (Zen 5). For a single vector it is the better one. The offset comes straight from the table: a compiler
         /// keeps addresses in registers, for which it must store others, and such stores wait behind those of the tile
         /// before, and everything with them.
         ///
@@ -28,7 +28,7 @@ macro_rules! mul_add_row {
         /// As there.
         #[inline]
         #[target_feature(enable = "avx512f")]
-        unsafe fn $name<const ROW: usize>(rows: *const *const $t, at: usize, v: &[$v], sums: &mut [$v]) {
+        unsafe fn $name<const ROW: usize>(rows: *const usize, at: *const $t, v: &[$v], sums: &mut [$v]) {
             // SAFETY: the caller promises that the table has this row and that its element can be read.
             unsafe {
                 match (v, sums) {
@@ -59,11 +59,12 @@ macro_rules! mul_add_row {
         }
     };
 }
-mul_add_row!(mul_add_row_ps, f32, __m512, "dword ptr [{x} + 4*{at}]", "{{1to16}}", "vbroadcastss", "vfmadd231ps");
-mul_add_row!(mul_add_row_pd, f64, __m512d, "qword ptr [{x} + 8*{at}]", "{{1to8}}", "vbroadcastsd", "vfmadd231pd");
+mul_add_row!(mul_add_row_ps, f32, __m512, "dword ptr [{at} + 4*{x}]", "{{1to16}}", "vbroadcastss", "vfmadd231ps");
+mul_add_row!(mul_add_row_pd, f64, __m512d, "qword ptr [{at} + 8*{x}]", "{{1to8}}", "vbroadcastsd", "vfmadd231pd");
 
-/// Stores a register as two halves. Stores of whole registers that stand close together hold up multiply-adds
-/// behind them, those of halves do not. In assembly, because a compiler would make one of the two.
+/// Stores a register as two halves. With units of half a register, whole stores that stand close together hold up
+/// multiply-adds behind them (Zen 4: up to 17 cycles a tile); with whole units it is the halves that cost (Zen 5: 10 cycles).
+/// In assembly, because a compiler would make one of the two.
 macro_rules! store_halves {
     ($name:ident, $t:ty, $v:ty) => {
         /// # Safety
@@ -118,8 +119,8 @@ x86!(
         #[inline(always)]
         unsafe fn mul_add_row<const ROW: usize, const N: usize>(
             self,
-            rows: *const *const f32,
-            at: usize,
+            rows: *const usize,
+            at: *const f32,
             v: &[__m512; N],
             sums: &mut [__m512; N],
         ) {
@@ -127,9 +128,9 @@ x86!(
             unsafe { mul_add_row_ps::<ROW>(rows, at, v, sums) }
         }
         #[inline(always)]
-        unsafe fn store_halves_ptr(self, v: __m512, out: *mut f32) {
+        unsafe fn store_tile_ptr(self, v: __m512, out: *mut f32) {
             // SAFETY: token; passed on.
-            unsafe { store_halves_ps(v, out) }
+            unsafe { if self.half_units { store_halves_ps(v, out) } else { self.store_ptr(v, out) } }
         }
         #[inline(always)]
         fn abs(self, a: __m512) -> __m512 {
@@ -243,8 +244,8 @@ x86!(
         #[inline(always)]
         unsafe fn mul_add_row<const ROW: usize, const N: usize>(
             self,
-            rows: *const *const f64,
-            at: usize,
+            rows: *const usize,
+            at: *const f64,
             v: &[__m512d; N],
             sums: &mut [__m512d; N],
         ) {
@@ -252,9 +253,9 @@ x86!(
             unsafe { mul_add_row_pd::<ROW>(rows, at, v, sums) }
         }
         #[inline(always)]
-        unsafe fn store_halves_ptr(self, v: __m512d, out: *mut f64) {
+        unsafe fn store_tile_ptr(self, v: __m512d, out: *mut f64) {
             // SAFETY: token; passed on.
-            unsafe { store_halves_pd(v, out) }
+            unsafe { if self.half_units { store_halves_pd(v, out) } else { self.store_ptr(v, out) } }
         }
         #[inline(always)]
         fn abs(self, a: __m512d) -> __m512d {
@@ -341,3 +342,24 @@ x86!(
         }
     }
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A processor takes one of the two ways only.
+    #[test]
+    fn tiles_are_stored_alike_in_whole_registers_and_in_halves() {
+        let Some(_) = Avx512::detect() else { return println!("skipped: this processor has no AVX-512") };
+        let x: [f32; 16] = core::array::from_fn(|i| i as f32);
+        for half_units in [false, true] {
+            let (token, mut single, mut double) = (Avx512 { half_units }, [0.0; 16], [0.0; 8]);
+            // SAFETY: both arrays have room for a register.
+            unsafe {
+                token.store_tile_ptr(token.load(&x), single.as_mut_ptr());
+                token.store_tile_ptr(token.load(&x.map(f64::from)), double.as_mut_ptr());
+            }
+            assert_eq!((single, double.map(|x| x as f32).as_slice()), (x, &x[..8]));
+        }
+    }
+}

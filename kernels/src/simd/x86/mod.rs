@@ -4,6 +4,8 @@
 //! which only [`Avx512::detect`] and [`Avx2::detect`] make. Slices are checked before their pointers
 //! are read.
 
+use core::arch::x86_64::__cpuid;
+
 use super::{COLUMNS, Kernel, Real, Simd};
 
 /// The operations whose intrinsics differ in name only; `$rest` holds the others.
@@ -115,7 +117,10 @@ mod narrow;
 
 /// AVX-512 F, VL, DQ, BW (and with them AVX2 and FMA) are there.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Avx512(());
+pub(crate) struct Avx512 {
+    /// The units are half as wide as the registers.
+    half_units: bool,
+}
 
 /// AVX2 and FMA are there.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -132,7 +137,7 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512bw");
-        all.then_some(Self(()))
+        all.then(|| Self { half_units: is_zen4() })
     }
 
     /// AVX2 is part of what was detected.
@@ -143,6 +148,15 @@ impl Avx512 {
     pub(crate) fn narrow(self) -> Avx512Narrow {
         Avx512Narrow(self)
     }
+}
+
+/// AMD's family 25; of its processors, those with AVX-512 are Zen 4.
+fn is_zen4() -> bool {
+    // SAFETY: every processor of 64 bits has this instruction. (For compilers before 1.93 only a block like this may use it.)
+    #[allow(unused_unsafe)]
+    let [vendor, version] = [0, 1].map(|leaf| unsafe { __cpuid(leaf) });
+    let family = (version.eax >> 8 & 0xf) + (version.eax >> 20 & 0xff);
+    [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).as_flattened() == b"AuthenticAMD" && family == 25
 }
 
 impl Avx2 {

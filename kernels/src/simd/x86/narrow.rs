@@ -14,15 +14,15 @@ macro_rules! narrow {
             const LANES: usize = $lanes;
             const REGISTERS: usize = <Avx2 as Simd<$t>>::REGISTERS;
             #[inline(always)]
-            unsafe fn mul_add_element<const N: usize>(self, x: *const $t, at: usize, v: &[$v; N], sums: &mut [$v; N]) {
+            unsafe fn mul_add_element<const N: usize>(self, row: usize, at: *const $t, v: &[$v; N], sums: &mut [$v; N]) {
                 // SAFETY: passed on.
-                unsafe { Simd::<$t>::mul_add_element(self.0.avx2(), x, at, v, sums) }
+                unsafe { Simd::<$t>::mul_add_element(self.0.avx2(), row, at, v, sums) }
             }
             #[inline(always)]
             unsafe fn mul_add_row_twice<const ROW: usize>(
                 self,
-                rows: *const *const $t,
-                at: [usize; 2],
+                rows: *const usize,
+                at: [*const $t; 2],
                 v: [$v; 2],
                 sum: &mut $v,
             ) {
