@@ -39,7 +39,18 @@ impl<T: Real> Function<T> for Exp {
 #[inline(always)]
 pub(super) fn exp<T: Real, S: Simd<T>>(simd: S, x: S::V) -> S::V {
     // Beyond these the result is ∞ or 0 anyway, and n stays where `scale_exp2` takes it.
-    let x = simd.min(constant(simd, 100.0, 800.0), x);
+    exp_of_small(simd, simd.min(constant(simd, 100.0, 800.0), x))
+}
+
+/// e⁻|x|, which never overflows: what 1 / (1 + …) and its relatives want.
+#[inline(always)]
+pub(super) fn exp_minus_abs<T: Real, S: Simd<T>>(simd: S, x: S::V) -> S::V {
+    exp_of_small(simd, simd.sub(simd.splat(T::ZERO), simd.abs(x)))
+}
+
+/// eˣ for x of at most 100 (`f64`: 800).
+#[inline(always)]
+fn exp_of_small<T: Real, S: Simd<T>>(simd: S, x: S::V) -> S::V {
     let x = simd.max(constant(simd, -110.0, -800.0), x);
     let n = simd.round(simd.mul(x, constant(simd, std::f64::consts::LOG2_E, std::f64::consts::LOG2_E)));
     let r = simd.neg_mul_add(n, constant(simd, LN2_HIGH[0], LN2_HIGH[1]), x);

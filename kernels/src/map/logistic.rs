@@ -1,6 +1,11 @@
 //! tanh, the sigmoid and softplus: functions of eˣ.
 
-use super::{Function, constant, exp::exp, exp_minus_abs, log::log_of, polynomial};
+use super::{
+    Function, constant,
+    exp::{exp, exp_minus_abs},
+    log::add_log_one_plus,
+    polynomial,
+};
 use crate::{
     Isa, Real,
     reduce::{load_some, store_some},
@@ -101,13 +106,10 @@ impl<T: Real> OfExp<T> for Softplus {
         exp_minus_abs(simd, x)
     }
 
-    /// max(x, 0) + ln(1 + u) with u = e⁻|x|, where 1 + u = 2·(1 + (u − 1)/2) if u > ½, which is exact.
+    /// max(x, 0) + ln(1 + u) with u = e⁻|x|.
     #[inline(always)]
     fn apply<S: Simd<T>>(self, simd: S, x: S::V, u: S::V) -> S::V {
-        let (zero, one, half) = (simd.splat(T::ZERO), simd.splat(T::ONE), constant(simd, 0.5, 0.5));
-        let f = simd.select_gt(u, half, simd.mul(simd.sub(u, one), half), u);
-        let e = simd.select_gt(u, half, one, zero);
-        simd.add(simd.max(zero, x), log_of(simd, f, e))
+        add_log_one_plus(simd, simd.max(simd.splat(T::ZERO), x), u)
     }
 }
 
@@ -179,8 +181,12 @@ impl<T: Real> Kernel<T> for SoftplusWithSlope<'_, T> {
         for (x, (y, slope)) in self.x.chunks(BLOCK).zip(outs) {
             // Both are made of the same one.
             find_powers(simd, Softplus, x, &mut powers);
-            finish(simd, Softplus, x, &powers, y);
-            finish(simd, Sigmoid, x, &powers, slope);
+            let outs = y.chunks_mut(S::LANES).zip(slope.chunks_mut(S::LANES));
+            for ((x, u), (y, slope)) in x.chunks(S::LANES).zip(powers.chunks_exact(S::LANES)).zip(outs) {
+                let (x, u) = (load_some(simd, x), simd.load(u));
+                store_some(simd, Softplus.apply(simd, x, u), y);
+                store_some(simd, OfExp::apply(Sigmoid, simd, x, u), slope);
+            }
         }
     }
 }

@@ -138,9 +138,3 @@ fn polynomial<T: Real, S: Simd<T>>(simd: S, x: S::V, single: &[f64], double: &[f
 /// exponent are exact, with or without fused multiply-add.
 const LN2_HIGH: [f64; 2] = [0.693_145_751_953_125, 0.693_147_180_559_890_3];
 const LN2_LOW: [f64; 2] = [1.428_606_820_309_417_3e-6, 5.497_923_018_708_371e-14];
-
-/// 1 / (1 + …) and its relatives want e⁻|x|, which never overflows.
-#[inline(always)]
-fn exp_minus_abs<T: Real, S: Simd<T>>(simd: S, x: S::V) -> S::V {
-    exp::exp(simd, simd.sub(simd.splat(T::ZERO), simd.abs(x)))
-}
