@@ -12,9 +12,9 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use maml_kernels::{
-    Isa, Layout, Onto, Pool, Pooled, Real, Store, add_scaled, axpy, channel_covariance, channel_dot, channel_mean,
-    channel_moments, channel_totals, dot, dot_rows, gather, gather_windows, gemm_batch, least_squares, limit, mul,
-    norm_relu_pool, pool_winners, repeat, scale, scale_centered, scale_channels, scale_rows, scatter_add,
+    Centered, Isa, Layout, Onto, Pool, Pooled, Real, Store, add_scaled, axpy, channel_covariance, channel_dot,
+    channel_mean, channel_moments, channel_totals, dot, dot_rows, gather, gather_windows, gemm_batch, least_squares,
+    limit, mul, norm_relu_pool, pool_winners, repeat, scale, scale_centered, scale_channels, scale_rows, scatter_add,
     scatter_windows, sum, sum_axis,
 };
 use numbers::numbers;
@@ -129,7 +129,7 @@ fn pooling<T: Real>(criterion: &mut Criterion) {
     });
     let mut totals = vec![0.0; POOL.channels];
     channel_totals(isas[0], &x, &mut totals);
-    let onto = Onto::Centered { a: &x, totals: &totals, k: &slope, shift: &shift };
+    let onto = Onto::Centered { arrays: &[Centered { a: &x, totals: &totals, k: &slope }], shift: &shift };
     measure(criterion, &format!("scatter_windows, centred {kind}"), &isas, bytes + size_of_val(&*x), |isa| {
         scatter_windows(isa, &POOL, &winners, &pooled, onto, &mut gradient);
     });

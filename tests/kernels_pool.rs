@@ -5,7 +5,7 @@ mod canaries;
 
 use canaries::{Numbers, on_every_isa, wide, with_canaries};
 use maml_kernels::{
-    Conv, Isa, MISSING, Onto, Pool, Pooled, Real, Store, add_scaled, channel_totals, conv_weight_gradient,
+    Centered, Conv, Isa, MISSING, Onto, Pool, Pooled, Real, Store, add_scaled, channel_totals, conv_weight_gradient,
     conv_weight_gradient_of_windows, gather, gather_windows, naive, norm_relu_pool, pool_winners, repeat,
     scale_centered, scale_channels, scatter_add, scatter_windows,
 };
@@ -88,6 +88,25 @@ fn bits<T: Real>(x: &[T]) -> Vec<u64> {
     x.iter().map(|x| if x.to_f64().is_nan() { u64::MAX } else { x.to_f64().to_bits() }).collect()
 }
 
+/// The numbers behind a [`Centered`].
+struct CenteredArray<T> {
+    a: Vec<T>,
+    totals: Vec<f64>,
+    k: Vec<T>,
+}
+
+impl<T: Real> CenteredArray<T> {
+    fn new(isa: Isa, numbers: &mut Numbers, len: usize, channels: usize) -> Self {
+        let (a, mut totals) = (numbers.uniform(len), vec![0.0; channels]);
+        channel_totals(isa, &a, &mut totals);
+        Self { a, totals, k: numbers.uniform(channels) }
+    }
+
+    fn borrowed(&self) -> Centered<'_, T> {
+        Centered { a: &self.a, totals: &self.totals, k: &self.k }
+    }
+}
+
 /// Gather and scatter by windows are those by any places, to the bit.
 fn windows<T: Real>(isa: Isa) {
     let mut numbers = Numbers(9);
@@ -110,18 +129,20 @@ fn windows<T: Real>(isa: Isa) {
         });
         assert_eq!(bits(&got), bits(&want), "gather {isa} {p:?}");
 
-        let (a, old) = (numbers.uniform::<T>(x.len()), numbers.uniform::<T>(x.len()));
-        let [k, shift] = [(); 2].map(|()| numbers.uniform::<T>(p.channels));
-        let mut totals = vec![0.0; p.channels];
-        channel_totals(isa, &a, &mut totals);
-        let onto = [Onto::Nothing, Onto::Out, Onto::Centered { a: &a, totals: &totals, k: &k, shift: &shift }];
-        for onto in onto {
+        let old = numbers.uniform::<T>(x.len());
+        let shift = numbers.uniform::<T>(p.channels);
+        let arrays = [(); 2].map(|()| CenteredArray::new(isa, &mut numbers, x.len(), p.channels));
+        let arrays = arrays.each_ref().map(CenteredArray::borrowed);
+        let centered = |arrays| Onto::Centered { arrays, shift: &shift };
+        for onto in [Onto::Nothing, Onto::Out, centered(&arrays[..1]), centered(&arrays)] {
             let mut want = old.clone();
             match onto {
                 Onto::Nothing => want.fill(T::ZERO),
                 Onto::Out => {}
-                Onto::Centered { .. } => {
-                    scale_centered(isa, &a, &totals, &k, Store::Set, &mut want);
+                Onto::Centered { arrays, .. } => {
+                    for (Centered { a, totals, k }, store) in arrays.iter().zip([Store::Set, Store::Add]) {
+                        scale_centered(isa, a, totals, k, store, &mut want);
+                    }
                     repeat(isa, 1, x.len() / p.channels.max(1), p.channels, &shift, Store::Add, &mut want);
                 }
             }
@@ -155,13 +176,15 @@ fn weight_gradients<T: Real>(isa: Isa) {
             padding: 1,
         };
         let p = Pool { images, height: side, width: side + 1, channels, window: 2, stride: 2 };
-        let (x, a) = (numbers.uniform::<T>(g.input_len()), numbers.uniform::<T>(p.input_len()));
-        let [k, shift] = [(); 2].map(|()| numbers.uniform::<T>(channels));
-        let (mut index, mut totals) = (vec![0; p.output_len()], vec![0.0; channels]);
-        pool_winners(isa, &p, &a, &mut index);
-        channel_totals(isa, &a, &mut totals);
+        let x = numbers.uniform::<T>(g.input_len());
+        let shift = numbers.uniform::<T>(channels);
+        let arrays = [(); 2].map(|()| CenteredArray::new(isa, &mut numbers, p.input_len(), channels));
+        let arrays = arrays.each_ref().map(CenteredArray::borrowed);
+        let mut index = vec![0; p.output_len()];
+        pool_winners(isa, &p, arrays[0].a, &mut index);
         let winners = numbers.uniform::<T>(index.len());
-        for onto in [Onto::Nothing, Onto::Centered { a: &a, totals: &totals, k: &k, shift: &shift }] {
+        let centered = |arrays| Onto::Centered { arrays, shift: &shift };
+        for onto in [Onto::Nothing, centered(&arrays[..1]), centered(&arrays)] {
             let mut dy = vec![T::ZERO; p.input_len()];
             scatter_windows(isa, &p, &index, &winners, onto, &mut dy);
             let mut want = vec![T::ZERO; g.weight_len()];

@@ -373,7 +373,7 @@ fn bilinear_shape(form: Form, open: Slot, x: Shape, y: Shape) -> Shape {
 }
 
 /// The shapes of images, weights and outputs, in slot order.
-fn conv_shapes(g: &Conv) -> [Shape; 3] {
+pub(crate) fn conv_shapes(g: &Conv) -> [Shape; 3] {
     [
         [g.images, g.height, g.width, g.c_in].into(),
         [g.kernel_height, g.kernel_width, g.c_in, g.c_out].into(),

@@ -1,8 +1,8 @@
 //! The cotangent of what goes into normalisation, ReLU and pooling, recognised where its terms meet: the winners' own part,
-//! that of the mean and that of the variance, summed in one pass over memory.
+//! that of the mean and that of the variance (two of those in a Hessian-vector product), summed in one pass over memory.
 
 use maml_kernels as kernels;
-use maml_kernels::{Conv, Isa, Onto, Pool, Real};
+use maml_kernels::{Centered, Conv, Isa, Onto, Pool, Real};
 
 use crate::{
     Index, Shape, Tensor,
@@ -12,29 +12,33 @@ use crate::{
     shape::Block,
 };
 
-/// Those three terms.
+/// Those terms.
 pub(crate) struct NormalisationCotangent<'a, T: Real> {
     shape: Shape,
     pool: &'a Pool,
     index: &'a Index,
     winners: &'a Tensor<T>,
     mean: &'a Tensor<T>,
-    variance: [&'a Tensor<T>; 2],
+    /// Arrays, and their factors for each channel: one or two.
+    variance: Vec<[&'a Tensor<T>; 2]>,
 }
 
 impl<'a, T: Real> NormalisationCotangent<'a, T> {
     /// If these terms are those, in the order in which they are summed.
     pub(crate) fn of(terms: &'a [Term<Tensor<T>>]) -> Option<Self> {
-        let [variance, mean, winners] = terms else { return None };
-        let Op::Bilinear(Bilinear { form: Form::Covariance, open: Slot::A | Slot::B }) = variance.op else {
-            return None;
-        };
+        let [variance @ .., mean, winners] = terms else { return None };
         let Op::Linear(Linear::Repeat(Block { outer: 1, .. }, _)) = mean.op else { return None };
         let Op::Linear(Linear::Scatter(index, shape)) = &winners.op else { return None };
-        let (pool, [a, k]) = (index.windows()?, &variance.args[..]) else { return None };
-        let [winners, mean] = [&winners.args[0], &mean.args[0]];
-        let fits = a.shape() == *shape && k.shape().len() == pool.channels && mean.shape().len() == pool.channels;
-        fits.then_some(Self { shape: *shape, pool, index, winners, mean, variance: [a, k] })
+        let (pool, [winners, mean]) = (index.windows()?, [&winners.args[0], &mean.args[0]]);
+        let centered = |term: &'a Term<Tensor<T>>| match (&term.op, &term.args[..]) {
+            (Op::Bilinear(Bilinear { form: Form::Covariance, open: Slot::A | Slot::B }), [a, k]) => {
+                (a.shape() == *shape && k.shape().len() == pool.channels).then_some([a, k])
+            }
+            _ => None,
+        };
+        let variance = variance.iter().map(centered).collect::<Option<Vec<_>>>()?;
+        let fits = (1..=2).contains(&variance.len()) && mean.shape().len() == pool.channels;
+        fits.then_some(Self { shape: *shape, pool, index, winners, mean, variance })
     }
 
     /// All of it.
@@ -76,13 +80,15 @@ impl<'a, T: Real> NormalisationCotangent<'a, T> {
 
     /// What the winners' part is added to.
     fn onto(&self, then: impl FnOnce(Onto<'_, T>)) {
-        let [a, k] = self.variance;
-        let (a, totals, k) = (a.as_slice(), totals(a), k.as_slice());
-        then(Onto::Centered { a, totals: &totals, k, shift: self.mean.as_slice() });
+        let totals: Vec<_> = self.variance.iter().map(|[a, _]| totals(a)).collect();
+        let arrays = self.variance.iter().zip(&totals);
+        let arrays = arrays.map(|([a, k], totals)| Centered { a: a.as_slice(), totals, k: k.as_slice() });
+        let arrays: Vec<_> = arrays.collect();
+        then(Onto::Centered { arrays: &arrays, shift: self.mean.as_slice() });
     }
 
     fn work(&self) -> Work {
-        let [a, k] = self.variance;
+        let [a, k] = self.variance[0];
         let variance = Op::Bilinear(Bilinear { form: Form::Covariance, open: Slot::A });
         Work::of(&variance, &[self.winners.shape(), a.shape(), k.shape()], self.shape, size_of::<T>())
     }

@@ -2,11 +2,11 @@
 
 use std::cell::RefCell;
 
-use maml_kernels::Real;
+use maml_kernels::{Conv, Real};
 
 use crate::{
     Shape, Tensor, Value, eval,
-    op::{Args, Bilinear, CONSTANT_DATA, Call, Cotangent, Degree, Linear, Op, Term, slope},
+    op::{Args, Bilinear, CONSTANT_DATA, Call, Cotangent, Degree, Form, Linear, Op, Slot, Term, slope},
     profile,
 };
 
@@ -308,6 +308,11 @@ impl<T: Real> Node<T> {
     }
 }
 
+/// A term without its record.
+fn plain<T: Real>(term: &Term<Var<'_, T>>) -> Term<Tensor<T>> {
+    Term { op: term.op.clone(), args: term.args.map(|x| x.tensor.clone()) }
+}
+
 impl<'t, T: Real> Var<'t, T> {
     /// The value.
     pub fn value(&self) -> &Tensor<T> {
@@ -376,9 +381,21 @@ impl<T: Real> Value for Var<'_, T> {
         if others.is_empty() {
             return first.evaluate();
         }
-        let plain = |term: &Term<Self>| Term { op: term.op.clone(), args: term.args.map(|x| x.tensor.clone()) };
         let tensor = Tensor::total(plain(&first), others.iter().map(plain).collect());
         Self::known_total(first, others, tensor)
+    }
+
+    /// No rule asks for the numbers of a cotangent that meets constant images. So they need not be written out, nor kept.
+    fn weight_gradient(conv: Conv, images: &Self, first: Term<Self>, others: Vec<Term<Self>>) -> Self {
+        let partial = Op::Bilinear(Bilinear { form: Form::Conv(conv), open: Slot::B });
+        if images.node.is_some() {
+            return Self::apply(partial, &[images, &Self::total(first, others)]);
+        }
+        let terms = others.iter().map(plain).collect();
+        let numbers = Tensor::weight_gradient(conv, &images.tensor, plain(&first), terms);
+        let [.., outputs] = eval::conv_shapes(&conv);
+        let total = Self::known_total(first, others, Tensor::without_numbers(outputs));
+        Self::known(partial, &[images, &total], numbers)
     }
 
     fn known_total(first: Term<Self>, others: Vec<Term<Self>>, numbers: Tensor<T>) -> Self {

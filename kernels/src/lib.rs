@@ -31,7 +31,7 @@ pub use gemm::{Layout, Strided};
 pub use isa::Isa;
 pub use map::Map;
 pub use memory::Aligned;
-pub use pool::{MISSING, Onto, Pool, Pooled};
+pub use pool::{Centered, MISSING, Onto, Pool, Pooled};
 pub use simd::Real;
 
 /// What a kernel does with its results.

@@ -5,7 +5,7 @@ mod winners;
 
 use core::ops::Range;
 
-pub use self::windows::Onto;
+pub use self::windows::{Centered, Onto};
 use self::{
     windows::{Gather, Scatter},
     winners::{Affine, Winners},
@@ -135,10 +135,13 @@ pub(crate) fn scatter_images<T: Real>(
     assert_eq!(out.len(), part.input_len(), "scatter_windows: length of out for {p:?}, images {images:?}");
     assert!(images.end <= p.images, "scatter_windows: images {images:?} of {p:?}");
     assert_eq!(index.len(), g.len(), "scatter_windows: lengths of index and g");
-    if let Onto::Centered { a, totals, k, shift } = onto {
-        let want = [p.input_len(), p.channels, p.channels, p.channels];
-        let have = [a.len(), totals.len(), k.len(), shift.len()];
-        assert_eq!(have, want, "scatter_windows: lengths of a, totals, k and shift");
+    if let Onto::Centered { arrays, shift } = onto {
+        assert!((1..=2).contains(&arrays.len()), "scatter_windows: {} centred arrays, not one or two", arrays.len());
+        for Centered { a, totals, k } in arrays {
+            let want = [p.input_len(), p.channels, p.channels, p.channels];
+            let have = [a.len(), totals.len(), k.len(), shift.len()];
+            assert_eq!(have, want, "scatter_windows: lengths of a, totals, k and shift");
+        }
     }
     dispatch(isa, Scatter { p, images, index, g, onto, out });
 }

@@ -78,23 +78,33 @@ pub enum Onto<'a, T> {
     Nothing,
     /// What is there.
     Out,
-    /// k\[c\] · (a\[row, c\] − ā\[c\]) / rows + shift\[c\], which are the other terms in the derivative of a
-    /// normalisation.
+    /// The sum of one or two [`Centered`] arrays, and shift\[c\]: the other terms in the derivative of a normalisation, and in
+    /// the derivative of that.
     Centered {
-        /// \[…, channels\], as long as the output.
-        a: &'a [T],
-        /// The sums of a over its rows, \[channels\].
-        totals: &'a [f64],
-        /// \[channels\]
-        k: &'a [T],
+        /// One or two.
+        arrays: &'a [Centered<'a, T>],
         /// \[channels\]
         shift: &'a [T],
     },
 }
 
-const NOTHING: u8 = 0;
-const OUT: u8 = 1;
-const CENTERED: u8 = 2;
+/// k\[c\] · (a\[row, c\] − ā\[c\]) / rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Centered<'a, T> {
+    /// \[…, channels\], as long as the output.
+    pub a: &'a [T],
+    /// The sums of a over its rows, \[channels\].
+    pub totals: &'a [f64],
+    /// \[channels\]
+    pub k: &'a [T],
+}
+
+impl<T: Real> Centered<'_, T> {
+    /// The factors of a group of channels.
+    fn factors(&self, group: Range<usize>) -> Factors<T> {
+        Factors::centered(self.a.len() / self.k.len(), &self.totals[group.clone()], &self.k[group])
+    }
+}
 
 /// out\[index\[j\]\] = what is before + g\[j\], every element of out written once.
 pub(super) struct Scatter<'a, T> {
@@ -112,47 +122,57 @@ impl<T: Real> Kernel<T> for Scatter<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(mut self, simd: S) {
         for from in (0..self.p.channels).step_by(GROUP) {
-            let width = (self.p.channels - from).min(GROUP);
+            let group = from..self.p.channels.min(from + GROUP);
             match self.onto {
-                Onto::Nothing => self.group::<S, NOTHING>(simd, from, width, &Factors::NONE, &[]),
-                Onto::Out => self.group::<S, OUT>(simd, from, width, &Factors::NONE, &[]),
-                Onto::Centered { a, totals, k, shift } => {
-                    let group = from..from + width;
-                    let rows = a.len() / self.p.channels;
-                    let factors = Factors::centered(rows, &totals[group.clone()], &k[group.clone()]);
-                    self.group::<S, CENTERED>(simd, from, width, &factors, &shift[group]);
+                Onto::Nothing => self.group::<S, false, 0>(simd, group, [], &[]),
+                Onto::Out => self.group::<S, true, 0>(simd, group, [], &[]),
+                Onto::Centered { arrays: [one], shift } => {
+                    self.group::<S, false, 1>(
+                        simd,
+                        group.clone(),
+                        [(one.a, &one.factors(group.clone()))],
+                        &shift[group],
+                    );
+                }
+                Onto::Centered { arrays, shift } => {
+                    let [one, two] = arrays else { unreachable!("{} centred arrays", arrays.len()) };
+                    let factors = [one, two].map(|array| array.factors(group.clone()));
+                    let arrays = [(one.a, &factors[0]), (two.a, &factors[1])];
+                    self.group::<S, false, 2>(simd, group.clone(), arrays, &shift[group]);
                 }
             }
         }
     }
 }
 
+/// Centred arrays and their factors for a group of channels.
+type Arrays<'a, T, const N: usize> = [(&'a [T], &'a Factors<T>); N];
+
 impl<T: Real> Scatter<'_, T> {
-    /// Channels `from..from + width`, in strips of registers.
+    /// A group of channels, in strips of registers: of so few that the factors of `N` arrays stay in others.
     #[inline(always)]
-    fn group<S: Simd<T>, const ONTO: u8>(
+    fn group<S: Simd<T>, const OUT: bool, const N: usize>(
         &mut self,
         simd: S,
-        from: usize,
-        width: usize,
-        factors: &Factors<T>,
+        group: Range<usize>,
+        arrays: Arrays<'_, T, N>,
         shift: &[T],
     ) {
         let p = self.p;
         for image in self.images.clone() {
             for y in 0..p.height {
-                let mut c = 0;
+                let (mut c, from, width) = (0, group.start, group.len());
                 while S::REGISTERS >= 32 && c + 4 * S::LANES <= width {
-                    self.row::<S, ONTO, 4>(simd, (image, y), from, c..c + 4 * S::LANES, factors, shift);
+                    self.row::<S, OUT, N, 4>(simd, (image, y), from, c..c + 4 * S::LANES, arrays, shift);
                     c += 4 * S::LANES;
                 }
-                while c + 2 * S::LANES <= width {
-                    self.row::<S, ONTO, 2>(simd, (image, y), from, c..c + 2 * S::LANES, factors, shift);
+                while (S::REGISTERS >= 32 || N < 2) && c + 2 * S::LANES <= width {
+                    self.row::<S, OUT, N, 2>(simd, (image, y), from, c..c + 2 * S::LANES, arrays, shift);
                     c += 2 * S::LANES;
                 }
                 while c < width {
                     let end = width.min(c + S::LANES);
-                    self.row::<S, ONTO, 1>(simd, (image, y), from, c..end, factors, shift);
+                    self.row::<S, OUT, N, 1>(simd, (image, y), from, c..end, arrays, shift);
                     c = end;
                 }
             }
@@ -161,19 +181,19 @@ impl<T: Real> Scatter<'_, T> {
 
     /// One row of an image, in `U` registers of channels from `from + strip.start` on.
     #[inline(always)]
-    fn row<S: Simd<T>, const ONTO: u8, const U: usize>(
+    fn row<S: Simd<T>, const OUT: bool, const N: usize, const U: usize>(
         &mut self,
         simd: S,
         (image, y): (usize, usize),
         from: usize,
         strip: Range<usize>,
-        factors: &Factors<T>,
+        arrays: Arrays<'_, T, N>,
         shift: &[T],
     ) {
         let (p, n) = (self.p, strip.len());
         let behind = self.images.start * p.height * p.width * p.channels;
         let zero = simd.splat(T::ZERO);
-        let before = Before::<S::V, U>::new(simd, ONTO == CENTERED, strip.clone(), factors, shift);
+        let before = Before::<T, S::V, N, U>::new(simd, strip.clone(), arrays, shift);
         let start = (image * p.height + y) * p.width * p.channels + from + strip.start;
         let windows = (image * p.out_height() + y / p.stride) * p.out_width() * p.channels + from + strip.start;
         // Rows and columns behind the last whole window have no winners.
@@ -190,7 +210,7 @@ impl<T: Real> Scatter<'_, T> {
             }
             for x in ox * p.stride..(ox + 1) * p.stride {
                 let at = start + x * p.channels;
-                let old = self.before::<S, ONTO, U>(simd, at, n, &before);
+                let old = self.before::<S, OUT, N, U>(simd, at, n, &before);
                 for u in 0..U {
                     let here = numbers(simd, at + u * S::LANES);
                     let new = simd.select_equal(wanted[u], here, simd.add(old[u], g[u]), old[u]);
@@ -200,7 +220,7 @@ impl<T: Real> Scatter<'_, T> {
         }
         for x in covered..p.width {
             let at = start + x * p.channels;
-            let old = self.before::<S, ONTO, U>(simd, at, n, &before);
+            let old = self.before::<S, OUT, N, U>(simd, at, n, &before);
             for u in 0..U {
                 store_some(simd, old[u], &mut self.out[at - behind..][..n][u * S::LANES..]);
             }
@@ -208,59 +228,62 @@ impl<T: Real> Scatter<'_, T> {
     }
 
     #[inline(always)]
-    fn before<S: Simd<T>, const ONTO: u8, const U: usize>(
+    fn before<S: Simd<T>, const OUT: bool, const N: usize, const U: usize>(
         &self,
         simd: S,
         at: usize,
         n: usize,
-        before: &Before<S::V, U>,
+        before: &Before<'_, T, S::V, N, U>,
     ) -> [S::V; U] {
         let mut old = [simd.splat(T::ZERO); U];
         for u in 0..U {
-            match self.onto {
-                Onto::Out if ONTO == OUT => {
-                    let behind = self.images.start * self.p.height * self.p.width * self.p.channels;
-                    old[u] = load_some(simd, &self.out[at - behind..][..n][u * S::LANES..]);
-                }
-                Onto::Centered { a, .. } if ONTO == CENTERED => {
-                    let a = &a[at..at + n][u * S::LANES..];
-                    simd.prefetch(a.as_ptr().wrapping_add(AHEAD));
-                    let a = load_some(simd, a);
-                    let centered = simd.sub(simd.sub(a, before.mean[u]), before.mean_rest[u]);
-                    old[u] = simd.add(simd.mul(centered, before.k[u]), before.shift[u]);
-                }
-                _ => {}
+            if OUT {
+                let behind = self.images.start * self.p.height * self.p.width * self.p.channels;
+                old[u] = load_some(simd, &self.out[at - behind..][..n][u * S::LANES..]);
+            }
+            for array in 0..N {
+                let Strip { a, mean, mean_rest, k } = &before.arrays[array];
+                let a = &a[at..at + n][u * S::LANES..];
+                simd.prefetch(a.as_ptr().wrapping_add(AHEAD));
+                let centered = simd.sub(simd.sub(load_some(simd, a), mean[u]), mean_rest[u]);
+                old[u] = if array == 0 { simd.mul(centered, k[u]) } else { simd.mul_add(centered, k[u], old[u]) };
+            }
+            if N > 0 {
+                old[u] = simd.add(old[u], before.shift[u]);
             }
         }
         old
     }
 }
 
-/// The registers of [`Onto::Centered`].
-struct Before<V, const U: usize> {
-    mean: [V; U],
-    mean_rest: [V; U],
-    k: [V; U],
+/// What [`Onto::Centered`] needs for a strip of channels, in registers.
+struct Before<'a, T, V, const N: usize, const U: usize> {
+    arrays: [Strip<'a, T, V, U>; N],
     shift: [V; U],
 }
 
-impl<V: Copy, const U: usize> Before<V, U> {
+#[derive(Clone, Copy)]
+struct Strip<'a, T, V, const U: usize> {
+    a: &'a [T],
+    mean: [V; U],
+    mean_rest: [V; U],
+    k: [V; U],
+}
+
+impl<'a, T: Real, V: Copy, const N: usize, const U: usize> Before<'a, T, V, N, U> {
     #[inline(always)]
-    fn new<T: Real, S: Simd<T, V = V>>(
-        simd: S,
-        wanted: bool,
-        strip: Range<usize>,
-        factors: &Factors<T>,
-        shift: &[T],
-    ) -> Self {
+    fn new<S: Simd<T, V = V>>(simd: S, strip: Range<usize>, arrays: Arrays<'a, T, N>, shift: &[T]) -> Self {
         let none = [simd.splat(T::ZERO); U];
-        let mut before = Self { mean: none, mean_rest: none, k: none, shift: none };
-        if wanted {
-            for u in 0..U {
-                let part = |x: &[T]| load_some(simd, &x[strip.clone()][u * S::LANES..]);
-                before.mean[u] = part(&factors.mean);
-                before.mean_rest[u] = part(&factors.mean_rest);
-                before.k[u] = part(&factors.k);
+        let mut before = Self { arrays: [Strip { a: &[], mean: none, mean_rest: none, k: none }; N], shift: none };
+        for u in 0..U {
+            let part = |x: &[T]| load_some(simd, &x[strip.clone()][u * S::LANES..]);
+            for (to, (a, factors)) in before.arrays.iter_mut().zip(arrays) {
+                to.a = a;
+                to.mean[u] = part(&factors.mean);
+                to.mean_rest[u] = part(&factors.mean_rest);
+                to.k[u] = part(&factors.k);
+            }
+            if N > 0 {
                 before.shift[u] = part(shift);
             }
         }
