@@ -204,6 +204,15 @@ pub fn slope<V: Value>(map: Map, x: &V, y: &V, found: Option<Tensor<V::Real>>) -
     }
 }
 
+/// Whether [`slope`] reads the numbers of x and those of y.
+pub(crate) fn slope_reads(map: Map, found: bool) -> [bool; 2] {
+    match map {
+        Map::Log | Map::SigmoidSlope => [true, false],
+        Map::Softplus => [!found, false],
+        Map::Exp | Map::Tanh | Map::Sigmoid | Map::Sqrt | Map::Rsqrt | Map::Recip => [false, true],
+    }
+}
+
 fn one_like<V: Value>(x: &V) -> V {
     V::constant(Tensor::full(x.shape(), V::Real::ONE))
 }

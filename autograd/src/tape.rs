@@ -6,7 +6,7 @@ use maml_kernels::{Conv, Real};
 
 use crate::{
     Shape, Tensor, Value, eval,
-    op::{Args, Bilinear, CONSTANT_DATA, Call, Cotangent, Degree, Form, Linear, Op, Slot, Term, slope},
+    op::{Args, Bilinear, CONSTANT_DATA, Call, Cotangent, Degree, Form, Linear, Op, Slot, Term, slope, slope_reads},
     profile,
 };
 
@@ -22,7 +22,7 @@ pub struct Tape<T: Real> {
 struct Node<T: Real> {
     /// None for a variable.
     made: Option<(Op, Args<Arg<T>>)>,
-    /// The value of a map, whose slope is written with it.
+    /// The value of a map, if its slope is written with it.
     output: Option<Tensor<T>>,
     /// The numbers of that slope, or of the gradient of least squares, if they were found with the value.
     found: Option<Tensor<T>>,
@@ -221,8 +221,9 @@ impl<T: Real> Tape<T> {
         let argument = |j: usize| lifted[j].as_ref().expect("the tape keeps what the slope is computed from");
         let find = || match &op {
             Op::Pointwise(map) => {
-                let output = lift(output.expect("the tape keeps the output of a map"), Some(id));
-                Some(slope(*map, argument(0), &output, found))
+                let Arg { id: of, shape, value } = args[0].clone();
+                let numbers = |kept: Option<Tensor<T>>| kept.unwrap_or_else(|| Tensor::without_numbers(shape));
+                Some(slope(*map, &lift(numbers(value), of), &lift(numbers(output), Some(id)), found))
             }
             Op::LeastSquares(Degree::Value) => {
                 let found = found.expect("the gradient is found with the value");
@@ -279,15 +280,19 @@ impl<V> Terms<V> {
 }
 
 impl<T: Real> Node<T> {
-    fn new(op: Op, args: &[&Var<'_, T>], output: &Tensor<T>) -> Self {
+    fn new(op: Op, args: &[&Var<'_, T>], output: &Tensor<T>, found: Option<Tensor<T>>) -> Self {
         let recorded = |x: &Var<'_, T>| x.node.is_some();
         let arg = |x: &Var<'_, T>, needed: bool| Arg {
             id: x.node.map(|(_, id)| id),
             shape: x.shape(),
             value: needed.then(|| x.tensor.clone()),
         };
+        let [reads_argument, reads_output] = match op {
+            Op::Pointwise(map) => slope_reads(map, found.is_some()),
+            _ => [false; 2],
+        };
         let args = match (&op, args) {
-            (Op::Pointwise(_), [x]) => Args::One([arg(x, true)]),
+            (Op::Pointwise(_), [x]) => Args::One([arg(x, reads_argument)]),
             (_, [x]) => Args::One([arg(x, false)]),
             // A derivative by w needs the inputs, and the first one all that the gradient is made of.
             (Op::LeastSquares(degree), [w, x, others @ ..]) => {
@@ -303,8 +308,8 @@ impl<T: Real> Node<T> {
             (_, [x, y]) => Args::Two([arg(x, false), arg(y, false)]),
             _ => unreachable!("an operation has one argument or two, least squares have three"),
         };
-        let output = matches!(op, Op::Pointwise(_)).then(|| output.clone());
-        Self { made: Some((op, args)), output, found: None, slope: None }
+        let output = reads_output.then(|| output.clone());
+        Self { made: Some((op, args)), output, found, slope: None }
     }
 }
 
@@ -325,7 +330,7 @@ impl<'t, T: Real> Var<'t, T> {
         let Some(tape) = tapes.next() else { return Self::constant(tensor) };
         let same = tapes.all(|other| std::ptr::eq(other, tape));
         assert!(same, "an operation met values of two tapes; a value of an outer derivative must enter as a constant");
-        let id = tape.push(Node::new(op, args, &tensor));
+        let id = tape.push(Node::new(op, args, &tensor, None));
         Self { tensor, node: Some((tape, id)) }
     }
 }
@@ -345,13 +350,13 @@ impl<T: Real> Value for Var<'_, T> {
         if let (Op::Pointwise(map), [Self { tensor: x, node: Some((tape, _)) }]) = (&op, args)
             && let Some([y, slope]) = eval::map_with_slope(*map, x)
         {
-            let id = tape.push(Node { found: Some(slope), ..Node::new(op, args, &y) });
+            let id = tape.push(Node::new(op, args, &y, Some(slope)));
             return Self { tensor: y, node: Some((*tape, id)) };
         }
         if let (Op::LeastSquares(Degree::Value), [Self { node: Some((tape, _)), .. }, ..]) = (&op, args) {
             let [value, gradient] =
                 eval::least_squares_with_gradient(&args.iter().map(|x| &x.tensor).collect::<Vec<_>>());
-            let id = tape.push(Node { found: Some(gradient), ..Node::new(op, args, &value) });
+            let id = tape.push(Node::new(op, args, &value, Some(gradient)));
             return Self { tensor: value, node: Some((*tape, id)) };
         }
         let tensor = match args {
