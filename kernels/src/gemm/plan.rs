@@ -54,7 +54,7 @@ impl Plan {
         let ([m, n], a, b) = if turned { ([n, m], b.transposed(), a.transposed()) } else { ([m, n], a, b) };
         let (kc, bytes) = (depth(k), size_of::<T>());
         // A block of B stays in L2 while all rows of A pass.
-        let nc = (tile.l2 / 4 * 3 / bytes / kc).min(n).next_multiple_of(tile.columns);
+        let nc = (tile.block / bytes / kc).min(n).next_multiple_of(tile.columns);
         Self {
             turned,
             size: [m, n, k],

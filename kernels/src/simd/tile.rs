@@ -71,6 +71,8 @@ pub(crate) struct Tile {
     pub(crate) columns: usize,
     /// Bytes of L2 that most processors with these instructions have at least.
     pub(crate) l2: usize,
+    /// Bytes of B that stay there beside what is read of A and written of C: measured.
+    pub(crate) block: usize,
 }
 
 /// Asks for the full [`Tile`].
@@ -80,8 +82,8 @@ impl<T: Real> Kernel<T> for TileShape<T> {
     type Out = Tile;
     #[inline(always)]
     fn run<S: Simd<T>>(self, _: S) -> Tile {
-        let l2 = if S::REGISTERS >= 32 { 1 << 20 } else { 512 << 10 };
-        Tile { rows: rows_of(S::REGISTERS, V), columns: V * S::LANES, l2 }
+        let [l2, block] = if S::REGISTERS >= 32 { [1 << 20, 512 << 10] } else { [512 << 10, 384 << 10] };
+        Tile { rows: rows_of(S::REGISTERS, V), columns: V * S::LANES, l2, block }
     }
 }
 
