@@ -1,12 +1,15 @@
 //! `Var`, the interpreter that records, and `Tape`, what it records on.
 
+mod var;
+
 use std::cell::RefCell;
 
-use maml_kernels::{Conv, Real};
+use maml_kernels::Real;
 
+pub use self::var::Var;
 use crate::{
-    Shape, Tensor, Value, eval,
-    op::{Args, Bilinear, CONSTANT_DATA, Call, Cotangent, Degree, Form, Linear, Op, Slot, Term, slope, slope_reads},
+    Shape, Tensor, Value,
+    op::{Args, Bilinear, CONSTANT_DATA, Call, Cotangent, Degree, Linear, Op, Term, slope, slope_reads},
     profile,
 };
 
@@ -44,13 +47,6 @@ struct Arg<T: Real> {
 struct Recorded<T: Real> {
     value: Tensor<T>,
     id: Option<NodeId>,
-}
-
-/// A value that depends on variables of a tape, or a constant, which leaves no trace on it.
-#[derive(Clone)]
-pub struct Var<'t, T: Real> {
-    tensor: Tensor<T>,
-    node: Option<(&'t Tape<T>, NodeId)>,
 }
 
 impl<T: Real> Default for Tape<T> {
@@ -310,106 +306,5 @@ impl<T: Real> Node<T> {
         };
         let output = reads_output.then(|| output.clone());
         Self { made: Some((op, args)), output, found, slope: None }
-    }
-}
-
-/// A term without its record.
-fn plain<T: Real>(term: &Term<Var<'_, T>>) -> Term<Tensor<T>> {
-    Term { op: term.op.clone(), args: term.args.map(|x| x.tensor.clone()) }
-}
-
-impl<'t, T: Real> Var<'t, T> {
-    /// The value.
-    pub fn value(&self) -> &Tensor<T> {
-        &self.tensor
-    }
-
-    #[track_caller]
-    fn record(tensor: Tensor<T>, op: Op, args: &[&Self]) -> Self {
-        let mut tapes = args.iter().filter_map(|x| x.node.map(|(tape, _)| tape));
-        let Some(tape) = tapes.next() else { return Self::constant(tensor) };
-        let same = tapes.all(|other| std::ptr::eq(other, tape));
-        assert!(same, "an operation met values of two tapes; a value of an outer derivative must enter as a constant");
-        let id = tape.push(Node::new(op, args, &tensor, None));
-        Self { tensor, node: Some((tape, id)) }
-    }
-}
-
-impl<T: Real> Value for Var<'_, T> {
-    type Real = T;
-
-    fn shape(&self) -> Shape {
-        self.tensor.shape()
-    }
-
-    #[track_caller]
-    fn apply(op: Op, args: &[&Self]) -> Self {
-        if matches!(op, Op::Linear(Linear::Scale(1.0))) {
-            return args[0].clone();
-        }
-        if let (Op::Pointwise(map), [Self { tensor: x, node: Some((tape, _)) }]) = (&op, args)
-            && let Some([y, slope]) = eval::map_with_slope(*map, x)
-        {
-            let id = tape.push(Node::new(op, args, &y, Some(slope)));
-            return Self { tensor: y, node: Some((*tape, id)) };
-        }
-        if let (Op::LeastSquares(Degree::Value), [Self { node: Some((tape, _)), .. }, ..]) = (&op, args) {
-            let [value, gradient] =
-                eval::least_squares_with_gradient(&args.iter().map(|x| &x.tensor).collect::<Vec<_>>());
-            let id = tape.push(Node::new(op, args, &value, Some(gradient)));
-            return Self { tensor: value, node: Some((*tape, id)) };
-        }
-        let tensor = match args {
-            [x] => Tensor::apply(op.clone(), &[&x.tensor]),
-            [x, y] => Tensor::apply(op.clone(), &[&x.tensor, &y.tensor]),
-            _ => Tensor::apply(op.clone(), &args.iter().map(|x| &x.tensor).collect::<Vec<_>>()),
-        };
-        Self::record(tensor, op, args)
-    }
-
-    #[track_caller]
-    fn known(op: Op, args: &[&Self], numbers: Tensor<T>) -> Self {
-        Self::record(numbers, op, args)
-    }
-
-    fn constant(tensor: Tensor<T>) -> Self {
-        Self { tensor, node: None }
-    }
-
-    fn peek(&self) -> Tensor<T> {
-        self.tensor.clone()
-    }
-
-    /// Adds the numbers up at once, in place; the record has every term and every sum, whose rules need
-    /// no values.
-    fn total(first: Term<Self>, others: Vec<Term<Self>>) -> Self {
-        if others.is_empty() {
-            return first.evaluate();
-        }
-        let tensor = Tensor::total(plain(&first), others.iter().map(plain).collect());
-        Self::known_total(first, others, tensor)
-    }
-
-    /// No rule asks for the numbers of a cotangent that meets constant images. So they need not be written out, nor kept.
-    fn weight_gradient(conv: Conv, images: &Self, first: Term<Self>, others: Vec<Term<Self>>) -> Self {
-        let partial = Op::Bilinear(Bilinear { form: Form::Conv(conv), open: Slot::B });
-        if images.node.is_some() {
-            return Self::apply(partial, &[images, &Self::total(first, others)]);
-        }
-        let terms = others.iter().map(plain).collect();
-        let numbers = Tensor::weight_gradient(conv, &images.tensor, plain(&first), terms);
-        let [.., outputs] = eval::conv_shapes(&conv);
-        let total = Self::known_total(first, others, Tensor::without_numbers(outputs));
-        Self::known(partial, &[images, &total], numbers)
-    }
-
-    fn known_total(first: Term<Self>, others: Vec<Term<Self>>, numbers: Tensor<T>) -> Self {
-        let record = |term: &Term<Self>| match term.op {
-            Op::Linear(Linear::Scale(1.0)) => term.args[0].clone(),
-            _ => Self::record(numbers.clone(), term.op.clone(), &term.args.map(|x| x)),
-        };
-        let add = |a: Self, term| Self::record(numbers.clone(), Op::Add(1.0), &[&a, &record(term)]);
-        let sum = others.iter().fold(record(&first), add);
-        Self { tensor: numbers, node: sum.node }
     }
 }
