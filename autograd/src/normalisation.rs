@@ -88,8 +88,9 @@ impl<'a, T: Real> NormalisationCotangent<'a, T> {
     }
 
     fn work(&self) -> Work {
-        let [a, k] = self.variance[0];
+        let arrays = self.variance.iter().flatten().map(|x| x.shape());
+        let shapes: Vec<_> = std::iter::once(self.winners.shape()).chain(arrays).collect();
         let variance = Op::Bilinear(Bilinear { form: Form::Covariance, open: Slot::A });
-        Work::of(&variance, &[self.winners.shape(), a.shape(), k.shape()], self.shape, size_of::<T>())
+        Work::of(&variance, &shapes, self.shape, size_of::<T>())
     }
 }

@@ -38,7 +38,7 @@ impl<T: Real> Function<T> for Exp {
 /// eˣ = 2ⁿ·eʳ with n the integer nearest to x / ln 2.
 #[inline(always)]
 pub(super) fn exp<T: Real, S: Simd<T>>(simd: S, x: S::V) -> S::V {
-    // Beyond these the result is ∞ or 0 anyway, and n stays where `scale_exp2` takes it.
+    // Beyond this the result is ∞ anyway, and n stays where `scale_exp2` takes it.
     exp_of_small(simd, simd.min(constant(simd, 100.0, 800.0), x))
 }
 
@@ -51,6 +51,7 @@ pub(super) fn exp_minus_abs<T: Real, S: Simd<T>>(simd: S, x: S::V) -> S::V {
 /// eˣ for x of at most 100 (`f64`: 800).
 #[inline(always)]
 fn exp_of_small<T: Real, S: Simd<T>>(simd: S, x: S::V) -> S::V {
+    // And below this it is 0.
     let x = simd.max(constant(simd, -110.0, -800.0), x);
     let n = simd.round(simd.mul(x, constant(simd, std::f64::consts::LOG2_E, std::f64::consts::LOG2_E)));
     let r = simd.neg_mul_add(n, constant(simd, LN2_HIGH[0], LN2_HIGH[1]), x);

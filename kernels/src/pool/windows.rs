@@ -149,7 +149,7 @@ impl<T: Real> Kernel<T> for Scatter<'_, T> {
 type Arrays<'a, T, const N: usize> = [(&'a [T], &'a Factors<T>); N];
 
 impl<T: Real> Scatter<'_, T> {
-    /// A group of channels, in strips of registers: of so few that the factors of `N` arrays stay in others.
+    /// A group of channels, in strips of registers: fewer at a time for two arrays, where there are few registers.
     #[inline(always)]
     fn group<S: Simd<T>, const OUT: bool, const N: usize>(
         &mut self,
