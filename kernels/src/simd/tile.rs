@@ -241,27 +241,23 @@ impl<T: Real> Product<'_, T> {
         ahead: Option<[usize; 2]>,
     ) {
         let (mut b, mut c, mut left) = (self.b.b.as_ptr(), self.c.as_mut_ptr(), self.n);
-        let prefetch = |c: *mut T| {
-            let Some([heights, columns]) = ahead else { return };
-            let ahead = c.wrapping_add(heights * count * self.c_rows.stride[2] + columns);
-            for &row in &rows.c[..count] {
-                simd.prefetch(ahead.wrapping_add(row));
-                simd.prefetch(ahead.wrapping_add(row + S::LANES));
-            }
+        let soon = |c: *mut T| {
+            ahead.map(|[heights, columns]| {
+                c.wrapping_add(heights * count * self.c_rows.stride[2] + columns).cast_const()
+            })
         };
         // SAFETY: columns n − left.. of B and C begin at `b` and `c`; the last step may leave both slices, unread.
         unsafe {
             while left >= V * S::LANES {
-                prefetch(c);
-                self.tile_of::<S, V, false>(simd, steps, rows, count, b, c, V * S::LANES);
+                self.tile_of::<S, V, false>(simd, steps, rows, count, b, c, V * S::LANES, soon(c));
                 (b, c, left) = (b.wrapping_add(self.b.strip), c.wrapping_add(V * S::LANES), left - V * S::LANES);
             }
             if left > S::LANES {
-                self.tile_of::<S, V, true>(simd, steps, rows, count, b, c, left);
+                self.tile_of::<S, V, true>(simd, steps, rows, count, b, c, left, None);
             } else if left == S::LANES {
-                self.tile_of::<S, 1, false>(simd, steps, rows, count, b, c, left);
+                self.tile_of::<S, 1, false>(simd, steps, rows, count, b, c, left, None);
             } else if left > 0 {
-                self.tile_of::<S, 1, true>(simd, steps, rows, count, b, c, left);
+                self.tile_of::<S, 1, true>(simd, steps, rows, count, b, c, left, None);
             }
         }
     }
@@ -280,13 +276,14 @@ impl<T: Real> Product<'_, T> {
         b: *const T,
         c: *mut T,
         width: usize,
+        soon: Option<*const T>,
     ) {
         macro_rules! tiles {
             ($($r:literal)*) => {
                 match count {
                     $($r if $r <= rows_of(S::REGISTERS, N) => {
                         // SAFETY: passed on.
-                        unsafe { self.tile::<S, $r, N, PARTIAL>(simd, steps, rows, b, c, width) }
+                        unsafe { self.tile::<S, $r, N, PARTIAL>(simd, steps, rows, b, c, width, soon) }
                     })*
                     _ => unreachable!("a tile of {count} rows"),
                 }
@@ -307,8 +304,10 @@ impl<T: Real> Product<'_, T> {
         mut b: *const T,
         c: *mut T,
         width: usize,
+        soon: Option<*const T>,
     ) {
         let before_last = (N - 1) * S::LANES;
+        let mut soon = soon;
         let mut sums = [[simd.splat(T::ZERO); N]; R];
         let Steps { inner, middle, mut lines, a: step_a, b: step_b } = *steps;
         let mut held = [0; R];
@@ -336,18 +335,6 @@ impl<T: Real> Product<'_, T> {
         // Every step but the last one of the last line. Loops that test at their end keep the sums in registers.
         let column = loop {
             let (mut column, mut left) = (line, inner - usize::from(lines == 1));
-            while N == 1 && left >= 2 {
-                let (next, v) = (column.wrapping_add(step_a[2]), [load(b)[0], load(b.wrapping_add(step_b[2]))[0]]);
-                // SAFETY: as below, for two steps.
-                unsafe {
-                    rows!(|ROW| {
-                        simd.mul_add_row_twice::<ROW>(rows.a.as_ptr(), [column, next], v, &mut sums[ROW][0])
-                    });
-                }
-                column = next.wrapping_add(step_a[2]);
-                b = b.wrapping_add(step_b[2].wrapping_mul(2));
-                left -= 2;
-            }
             macro_rules! step {
                 () => {
                     let v = load(b);
@@ -365,6 +352,33 @@ impl<T: Real> Product<'_, T> {
                     column = column.wrapping_add(step_a[2]);
                     b = b.wrapping_add(step_b[2]);
                 };
+            }
+            if let Some(soon) = soon.take() {
+                let ask = |row| {
+                    simd.prefetch(soon.wrapping_add(row));
+                    simd.prefetch(soon.wrapping_add(row + S::LANES));
+                };
+                if left > R {
+                    for &row in &rows.c[..R] {
+                        ask(row);
+                        step!();
+                    }
+                    left -= R;
+                } else {
+                    rows.c[..R].iter().for_each(|&row| ask(row));
+                }
+            }
+            while N == 1 && left >= 2 {
+                let (next, v) = (column.wrapping_add(step_a[2]), [load(b)[0], load(b.wrapping_add(step_b[2]))[0]]);
+                // SAFETY: as below, for two steps.
+                unsafe {
+                    rows!(|ROW| {
+                        simd.mul_add_row_twice::<ROW>(rows.a.as_ptr(), [column, next], v, &mut sums[ROW][0])
+                    });
+                }
+                column = next.wrapping_add(step_a[2]);
+                b = b.wrapping_add(step_b[2].wrapping_mul(2));
+                left -= 2;
             }
             // There is at least one step, if none went in pairs.
             if N != 1 || left > 0 {
