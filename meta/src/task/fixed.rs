@@ -13,7 +13,7 @@ use crate::{
 
 /// Numbers of inputs and intermediate arrays that a stack may hold: tens of microseconds of work for each operation, by
 /// which its own cost is forgotten, while threads still find several stacks.
-const STACK: usize = 1 << 19;
+const STACK: usize = 1 << 20;
 
 /// The same tasks in every iteration: the empirical objective.
 #[derive(Clone, Debug)]
