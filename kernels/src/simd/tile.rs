@@ -358,7 +358,8 @@ impl<T: Real> Product<'_, T> {
                     simd.prefetch(soon.wrapping_add(row));
                     simd.prefetch(soon.wrapping_add(row + S::LANES));
                 };
-                if left > R {
+                // The rows of a tall tile one by one, beside its first steps: all at once take every miss buffer from B.
+                if left > R && !holds_rows::<S, T, N>() {
                     for &row in &rows.c[..R] {
                         ask(row);
                         step!();
