@@ -241,6 +241,7 @@ impl<T: Real> Product<'_, T> {
         ahead: Option<[usize; 2]>,
     ) {
         let (mut b, mut c, mut left) = (self.b.b.as_ptr(), self.c.as_mut_ptr(), self.n);
+        // What of C is asked for while the tile at `c` is computed.
         let soon = |c: *mut T| {
             ahead.map(|[heights, columns]| {
                 c.wrapping_add(heights * count * self.c_rows.stride[2] + columns).cast_const()
@@ -304,10 +305,9 @@ impl<T: Real> Product<'_, T> {
         mut b: *const T,
         c: *mut T,
         width: usize,
-        soon: Option<*const T>,
+        mut soon: Option<*const T>,
     ) {
         let before_last = (N - 1) * S::LANES;
-        let mut soon = soon;
         let mut sums = [[simd.splat(T::ZERO); N]; R];
         let Steps { inner, middle, mut lines, a: step_a, b: step_b } = *steps;
         let mut held = [0; R];
