@@ -41,11 +41,12 @@ impl Walk {
     pub(super) fn new(grid: Grid) -> Self {
         Self { grid, digit: [0; 2], line: 0 }
     }
-    /// The next `count` offsets; what is behind them in `offsets` is unspecified.
+    /// The next `count` offsets; what is behind them in `offsets` is unspecified. Whether they all are on one line.
     #[inline(always)]
-    pub(super) fn fill<const N: usize>(&mut self, offsets: &mut [usize; N], count: usize) {
+    pub(super) fn fill<const N: usize>(&mut self, offsets: &mut [usize; N], count: usize) -> bool {
         let Grid { count: [.., line], stride: [.., stride] } = self.grid;
-        if count < line - self.digit[1] {
+        let left = line - self.digit[1];
+        if count < left {
             // All N of them, in a loop without a branch: a tile must not wait for its rows.
             let start = self.line + self.digit[1] * stride;
             for i in 0..N {
@@ -55,6 +56,7 @@ impl Walk {
         } else {
             self.fill_lines(&mut offsets[..count]);
         }
+        count <= left
     }
     /// The next offsets, wherever lines end.
     #[inline(always)]

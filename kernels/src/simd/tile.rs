@@ -139,7 +139,7 @@ impl<T: Real> Kernel<T> for Product<'_, T> {
         let ahead = self.ahead(V * S::LANES);
         let mut lookup = Lookup { a: Walk::new(self.a.rows), c: Walk::new(self.c_rows) };
         // The rows of a tile are looked up before the tile in front of it is computed, so that nothing waits for them.
-        let mut rows = [Rows { a: [0; MAX_ROWS], c: [0; MAX_ROWS] }; 2];
+        let mut rows = [Rows { a: [0; MAX_ROWS], c: [0; MAX_ROWS], in_line: false }; 2];
         lookup.next(count(0), &mut rows[0]);
         for tile in 0..tiles {
             if tile + 1 < tiles {
@@ -160,7 +160,7 @@ struct Lookup {
 impl Lookup {
     #[inline(always)]
     fn next(&mut self, count: usize, rows: &mut Rows) {
-        self.a.fill(&mut rows.a, count);
+        rows.in_line = self.a.fill(&mut rows.a, count);
         self.c.fill(&mut rows.c, count);
     }
 }
@@ -170,6 +170,8 @@ impl Lookup {
 struct Rows {
     a: [usize; MAX_ROWS],
     c: [usize; MAX_ROWS],
+    /// Those in A are equally far apart.
+    in_line: bool,
 }
 
 impl<T: Real> Product<'_, T> {
@@ -282,9 +284,13 @@ impl<T: Real> Product<'_, T> {
         macro_rules! tiles {
             ($($r:literal)*) => {
                 match count {
-                    $($r if $r <= rows_of(S::REGISTERS, N) => {
-                        // SAFETY: passed on.
-                        unsafe { self.tile::<S, $r, N, PARTIAL>(simd, steps, rows, b, c, width, soon) }
+                    // SAFETY: passed on.
+                    $($r if $r <= rows_of(S::REGISTERS, N) => unsafe {
+                        if rows.in_line && S::REGISTERS >= 32 && N > 1 {
+                            self.tile::<S, $r, N, PARTIAL, true>(simd, steps, rows, b, c, width, soon)
+                        } else {
+                            self.tile::<S, $r, N, PARTIAL, false>(simd, steps, rows, b, c, width, soon)
+                        }
                     })*
                     _ => unreachable!("a tile of {count} rows"),
                 }
@@ -295,9 +301,10 @@ impl<T: Real> Product<'_, T> {
 
     /// # Safety
     /// At `b` begins a column of B and at `c` an element of the first row of C, from which
-    /// `width` columns (N vectors, the last one `PARTIAL` or not) are inside; R offsets in `rows` are of rows.
+    /// `width` columns (N vectors, the last one `PARTIAL` or not) are inside; R offsets in `rows` are of rows, which lie
+    /// equally far apart in A if `IN_LINE`.
     #[inline(always)]
-    unsafe fn tile<S: Simd<T>, const R: usize, const N: usize, const PARTIAL: bool>(
+    unsafe fn tile<S: Simd<T>, const R: usize, const N: usize, const PARTIAL: bool, const IN_LINE: bool>(
         &self,
         simd: S,
         steps: &Steps,
@@ -312,7 +319,9 @@ impl<T: Real> Product<'_, T> {
         let Steps { inner, middle, mut lines, a: step_a, b: step_b } = *steps;
         let mut held = [0; R];
         held.copy_from_slice(&rows.a[..R]);
-        let (mut lines_here, mut line) = (middle, self.a.a.as_ptr());
+        let stride = self.a.rows.stride[2] * size_of::<T>();
+        let odd_multiples = [stride, 3 * stride, 5 * stride, 7 * stride, 9 * stride, 11 * stride, 13 * stride];
+        let (mut lines_here, mut line) = (middle, self.a.a.as_ptr().wrapping_add(if IN_LINE { rows.a[0] } else { 0 }));
         macro_rules! rows {
             (|$r:ident| $body:block) => { rows!(@ $r $body 0 1 2 3 4 5 6 7 8 9 10 11 12 13) };
             (@ $r:ident $body:block $($i:literal)*) => {
@@ -342,7 +351,9 @@ impl<T: Real> Product<'_, T> {
                     // which `width` elements from here are inside.
                     unsafe {
                         rows!(|ROW| {
-                            if holds_rows::<S, T, N>() {
+                            if IN_LINE {
+                                simd.mul_add_row_of_line::<ROW, N>(&odd_multiples, column, &v, &mut sums[ROW]);
+                            } else if holds_rows::<S, T, N>() {
                                 simd.mul_add_element(held[ROW], column, &v, &mut sums[ROW]);
                             } else {
                                 simd.mul_add_row::<ROW, N>(rows.a.as_ptr(), column, &v, &mut sums[ROW]);
@@ -424,16 +435,25 @@ impl<T: Real> Product<'_, T> {
                     }
                 }
             };
+            macro_rules! multiply {
+                ($row:ident) => {
+                    if IN_LINE {
+                        simd.mul_add_row_of_line::<$row, N>(&odd_multiples, column, &v, &mut sums[$row]);
+                    } else {
+                        simd.mul_add_row::<$row, N>(rows.a.as_ptr(), column, &v, &mut sums[$row]);
+                    }
+                };
+            }
             if self.store == Store::Set {
                 rows!(|ROW| {
-                    simd.mul_add_row::<ROW, N>(rows.a.as_ptr(), column, &v, &mut sums[ROW]);
+                    multiply!(ROW);
                     put(sums[ROW], c.wrapping_add(rows.c[ROW]));
                 });
             } else {
                 rows!(|ROW| {
                     let out = c.wrapping_add(rows.c[ROW]);
                     let old = load(out);
-                    simd.mul_add_row::<ROW, N>(rows.a.as_ptr(), column, &v, &mut sums[ROW]);
+                    multiply!(ROW);
                     put(core::array::from_fn(|n| simd.add(old[n], sums[ROW][n])), out);
                 });
             }

@@ -3,6 +3,7 @@
 use core::arch::x86_64::*;
 
 use super::{Avx512, COLUMNS, Simd, columns};
+use crate::simd::odd_part;
 
 impl Avx512 {
     #[inline(always)]
@@ -59,6 +60,36 @@ macro_rules! mul_add_row {
         }
     };
 }
+macro_rules! mul_add_row_of_line {
+    ($name:ident, $t:ty, $v:ty, $pointer:literal, $broadcast:literal, $fma:literal) => {
+        /// See [`Simd::mul_add_row_of_line`], for a row that is not the first: as above, and nothing is looked up.
+        ///
+        /// # Safety
+        /// As there.
+        #[inline]
+        #[target_feature(enable = "avx512f")]
+        unsafe fn $name<const ROW: usize>(odd_multiples: &[usize; 7], at: *const $t, v: &[$v], sums: &mut [$v]) {
+            let (&[v0, v1], [s0, s1]) = (v, sums) else { unreachable!("a tile of one vector looks its rows up") };
+            // Its type is that of the whole register.
+            let _element: $v;
+            // SAFETY: the caller promises that the element can be read.
+            unsafe {
+                core::arch::asm!(
+                    concat!($broadcast, " {element}, ", $pointer, " ptr [{at} + {times}*{odd}]"),
+                    concat!($fma, " {s0}, {v0}, {element}"),
+                    concat!($fma, " {s1}, {v1}, {element}"),
+                    at = in(reg) at, odd = in(reg) odd_multiples[odd_part(ROW) / 2], times = const ROW / odd_part(ROW),
+                    element = out(zmm_reg) _element,
+                    v0 = in(zmm_reg) v0, v1 = in(zmm_reg) v1, s0 = inout(zmm_reg) *s0, s1 = inout(zmm_reg) *s1,
+                    options(pure, readonly, nostack, preserves_flags)
+                );
+            }
+        }
+    };
+}
+mul_add_row_of_line!(mul_add_row_of_line_ps, f32, __m512, "dword", "vbroadcastss", "vfmadd231ps");
+mul_add_row_of_line!(mul_add_row_of_line_pd, f64, __m512d, "qword", "vbroadcastsd", "vfmadd231pd");
+
 mul_add_row!(mul_add_row_ps, f32, __m512, "dword ptr [{at} + 4*{x}]", "{{1to16}}", "vbroadcastss", "vfmadd231ps");
 mul_add_row!(mul_add_row_pd, f64, __m512d, "qword ptr [{at} + 8*{x}]", "{{1to8}}", "vbroadcastsd", "vfmadd231pd");
 
@@ -126,6 +157,22 @@ x86!(
         ) {
             // SAFETY: token; passed on.
             unsafe { mul_add_row_ps::<ROW>(rows, at, v, sums) }
+        }
+        #[inline(always)]
+        unsafe fn mul_add_row_of_line<const ROW: usize, const N: usize>(
+            self,
+            odd_multiples: &[usize; 7],
+            at: *const f32,
+            v: &[__m512; N],
+            sums: &mut [__m512; N],
+        ) {
+            // SAFETY: token; passed on.
+            unsafe {
+                match ROW {
+                    0 => self.mul_add_element(0, at, v, sums),
+                    _ => mul_add_row_of_line_ps::<ROW>(odd_multiples, at, v, sums),
+                }
+            }
         }
         #[inline(always)]
         unsafe fn store_tile_ptr(self, v: __m512, out: *mut f32) {
@@ -251,6 +298,22 @@ x86!(
         ) {
             // SAFETY: token; passed on.
             unsafe { mul_add_row_pd::<ROW>(rows, at, v, sums) }
+        }
+        #[inline(always)]
+        unsafe fn mul_add_row_of_line<const ROW: usize, const N: usize>(
+            self,
+            odd_multiples: &[usize; 7],
+            at: *const f64,
+            v: &[__m512d; N],
+            sums: &mut [__m512d; N],
+        ) {
+            // SAFETY: token; passed on.
+            unsafe {
+                match ROW {
+                    0 => self.mul_add_element(0, at, v, sums),
+                    _ => mul_add_row_of_line_pd::<ROW>(odd_multiples, at, v, sums),
+                }
+            }
         }
         #[inline(always)]
         unsafe fn store_tile_ptr(self, v: __m512d, out: *mut f64) {
