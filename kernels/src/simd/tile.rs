@@ -23,7 +23,8 @@
 //!
 //! The multiply-adders must never wait: their latency of 4 steps times 2 units needs 8 independent sums
 //! (28, 12 are more), and their rate needs more multiply-adds than loads (two of each per cycle).
-//! The offsets of 14 rows are looked up in a table at every step, one load for two long multiply-adds; those of 6 rows
+//! 14 rows that lie equally far apart are addressed by multiples of their distance; the offsets of others are looked up in a
+//! table at every step, one load for two long multiply-adds; those of 6 rows
 //! stay in registers, and four steps go together, since a short multiply-add has less time for what is around it.
 //! A matrix no wider than one vector has a tile of one vector and more rows. There is a tile for every number
 //! of rows, and m rows are dealt evenly: 64 as 13 + 13 + 13 + 13 + 12.
