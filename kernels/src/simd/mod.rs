@@ -64,6 +64,9 @@ pub trait Kernel<T: Real> {
     fn run<S: Simd<T>>(self, simd: S) -> Self::Out;
 }
 
+/// Rows that [`Simd::mul_add_row_of_line`] reaches.
+const ROWS_OF_LINE: usize = 14;
+
 /// The odd number of which `row` is a multiple by a power of two; 1 for 0.
 const fn odd_part(row: usize) -> usize {
     if row == 0 { 1 } else { row >> row.trailing_zeros() }
@@ -146,7 +149,7 @@ pub trait Simd<T: Real>: Copy {
     #[inline(always)]
     unsafe fn mul_add_row_of_line<const ROW: usize, const N: usize>(
         self,
-        odd_multiples: &[usize; 7],
+        odd_multiples: &[usize; ROWS_OF_LINE / 2],
         at: *const T,
         v: &[Self::V; N],
         sums: &mut [Self::V; N],

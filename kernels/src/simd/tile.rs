@@ -35,7 +35,7 @@
 use core::marker::PhantomData;
 
 use super::{
-    Kernel, Simd,
+    Kernel, ROWS_OF_LINE, Simd,
     grid::{Grid, Steps, Walk},
 };
 use crate::{Real, Store};
@@ -43,7 +43,7 @@ use crate::{Real, Store};
 /// Vectors in the width of a full tile.
 const V: usize = 2;
 /// Rows of the tallest tile.
-const MAX_ROWS: usize = 14;
+const MAX_ROWS: usize = ROWS_OF_LINE;
 
 /// Bytes of C from which its cache lines are asked for before they are written: it does not stay in L2 (1 MiB).
 const FAR: usize = 512 << 10;
@@ -320,8 +320,11 @@ impl<T: Real> Product<'_, T> {
         let Steps { inner, middle, mut lines, a: step_a, b: step_b } = *steps;
         let mut held = [0; R];
         held.copy_from_slice(&rows.a[..R]);
-        let stride = self.a.rows.stride[2] * size_of::<T>();
-        let odd_multiples = [stride, 3 * stride, 5 * stride, 7 * stride, 9 * stride, 11 * stride, 13 * stride];
+        // Of a single row the distance to the next may be anything.
+        let (stride, mut odd_multiples) = (self.a.rows.stride[2].wrapping_mul(size_of::<T>()), [0; ROWS_OF_LINE / 2]);
+        for i in 0..ROWS_OF_LINE / 2 {
+            odd_multiples[i] = stride.wrapping_mul(2 * i + 1);
+        }
         let (mut lines_here, mut line) = (middle, self.a.a.as_ptr().wrapping_add(if IN_LINE { rows.a[0] } else { 0 }));
         macro_rules! rows {
             (|$r:ident| $body:block) => { rows!(@ $r $body 0 1 2 3 4 5 6 7 8 9 10 11 12 13) };
@@ -330,6 +333,15 @@ impl<T: Real> Product<'_, T> {
                     const $r: usize = $i;
                     $body
                 })*}
+            };
+        }
+        macro_rules! multiply {
+            ($row:ident, $column:ident, $v:ident) => {
+                if IN_LINE {
+                    simd.mul_add_row_of_line::<$row, N>(&odd_multiples, $column, &$v, &mut sums[$row])
+                } else {
+                    simd.mul_add_row::<$row, N>(rows.a.as_ptr(), $column, &$v, &mut sums[$row])
+                }
             };
         }
         let load = |at: *const T| {
@@ -352,12 +364,10 @@ impl<T: Real> Product<'_, T> {
                     // which `width` elements from here are inside.
                     unsafe {
                         rows!(|ROW| {
-                            if IN_LINE {
-                                simd.mul_add_row_of_line::<ROW, N>(&odd_multiples, column, &v, &mut sums[ROW]);
-                            } else if holds_rows::<S, T, N>() {
+                            if holds_rows::<S, T, N>() {
                                 simd.mul_add_element(held[ROW], column, &v, &mut sums[ROW]);
                             } else {
-                                simd.mul_add_row::<ROW, N>(rows.a.as_ptr(), column, &v, &mut sums[ROW]);
+                                multiply!(ROW, column, v);
                             }
                         });
                     }
@@ -436,25 +446,16 @@ impl<T: Real> Product<'_, T> {
                     }
                 }
             };
-            macro_rules! multiply {
-                ($row:ident) => {
-                    if IN_LINE {
-                        simd.mul_add_row_of_line::<$row, N>(&odd_multiples, column, &v, &mut sums[$row]);
-                    } else {
-                        simd.mul_add_row::<$row, N>(rows.a.as_ptr(), column, &v, &mut sums[$row]);
-                    }
-                };
-            }
             if self.store == Store::Set {
                 rows!(|ROW| {
-                    multiply!(ROW);
+                    multiply!(ROW, column, v);
                     put(sums[ROW], c.wrapping_add(rows.c[ROW]));
                 });
             } else {
                 rows!(|ROW| {
                     let out = c.wrapping_add(rows.c[ROW]);
                     let old = load(out);
-                    multiply!(ROW);
+                    multiply!(ROW, column, v);
                     put(core::array::from_fn(|n| simd.add(old[n], sums[ROW][n])), out);
                 });
             }
