@@ -74,14 +74,15 @@ impl<V: Value> Dual<V> {
                 sum(left, dx[1].map(|dx| V::apply(op.clone(), &[x[0], dx])))
             }
             Op::Pointwise(map) => dx[0].map(|dx| dx.mul(&slope(*map, x[0], &primal, None))),
-            Op::LeastSquares(degree) => {
+            Op::LeastSquares(_) | Op::TwoLayer(_) => {
                 assert!(dx[1..].iter().all(Option::is_none), "{CONSTANT_DATA}");
-                dx[0].map(|dx| match degree {
-                    Degree::Value => {
-                        let gradient = V::apply(Op::LeastSquares(Degree::Gradient), &x);
-                        let inner = Bilinear { form: Form::Inner(primal.shape().len()), open: Slot::C };
-                        V::apply(Op::Bilinear(inner), &[dx, &gradient])
-                    }
+                let inner = Bilinear { form: Form::Inner(primal.shape().len()), open: Slot::C };
+                let along = |dx: &V, gradient| V::apply(Op::Bilinear(inner), &[dx, &V::apply(gradient, &x)]);
+                dx[0].map(|dx| match op {
+                    Op::LeastSquares(Degree::Value) => along(dx, Op::LeastSquares(Degree::Gradient)),
+                    Op::TwoLayer(Degree::Value) => along(dx, Op::TwoLayer(Degree::Gradient)),
+                    Op::TwoLayer(Degree::Gradient) => V::two_layer_hessian(dx, &x),
+                    Op::TwoLayer(_) => V::apply(op, &[&[dx], &x[1..]].concat()),
                     _ => V::apply(Op::LeastSquares(Degree::Hessian), &[dx, x[1]]),
                 })
             }

@@ -6,10 +6,11 @@ use maml_kernels as kernels;
 use maml_kernels::{Conv, Isa, Layout, Map, Onto, Real, Store};
 
 use crate::{
-    Shape, Tensor, Value,
+    Shape, Tensor, Value, neural,
     normalisation::NormalisationCotangent,
     op::{Bilinear, Degree, Form, Linear, Op, Slot, Term},
     profile::{self, Work},
+    squares,
 };
 
 impl<T: Real> Value for Tensor<T> {
@@ -73,6 +74,14 @@ impl<T: Real> Value for Tensor<T> {
         let partial = Bilinear { form: Form::Conv(conv), open: Slot::B };
         Self::apply(Op::Bilinear(partial), &[images, &sum(terms)])
     }
+
+    /// With the slopes and the residuals at W, if they are known.
+    fn two_layer_hessian(v: &Self, at: &[&Self]) -> Self {
+        match at {
+            [_, x, _, slopes, residuals] => Self::apply(Op::TwoLayer(Degree::Hessian), &[v, x, slopes, residuals]),
+            _ => neural::two_layer_hessian(v, at[0], at[1], at[2]),
+        }
+    }
 }
 
 /// These terms in the order in which they are summed, the one that costs most first.
@@ -118,41 +127,6 @@ pub(crate) fn map_with_slope<T: Real>(map: Map, x: &Tensor<T>) -> Option<[Tensor
     let work = || Work::of(&Op::Pointwise(map), &[shape, shape], shape, size_of::<T>());
     let write = |[y, slope]: [&mut [T]; 2]| kernels::softplus_with_slope(isa, x.as_slice(), y, slope);
     Some(profile::operation(|| "softplus with its slope", shape, work, || Tensor::written_together(shape, write)))
-}
-
-/// ½ mean (X w − y)² and its gradient, of (w, X, y).
-pub(crate) fn least_squares_with_gradient<T: Real>(args: &[&Tensor<T>]) -> [Tensor<T>; 2] {
-    let shape = output_shape(&Op::LeastSquares(Degree::Value), args);
-    let point = args[0].shape();
-    let work = || {
-        let shapes: Vec<_> = args.iter().map(|x| x.shape()).chain([shape]).collect();
-        Work::of(&Op::LeastSquares(Degree::Gradient), &shapes, point, size_of::<T>())
-    };
-    let compute = || {
-        let mut residuals = None;
-        let gradient = Tensor::written(point, |gradient| residuals = Some(residuals_of(args, Some(gradient))));
-        [half_mean_squares(&residuals.expect("written"), shape), gradient]
-    };
-    profile::operation(|| "least squares with their gradient", point, work, compute)
-}
-
-/// X w − y of (w, X, y), or X v of (v, X), \[problems, n\]; and what these pull back to, divided by n.
-fn residuals_of<T: Real>(args: &[&Tensor<T>], gradient: Option<&mut [T]>) -> Tensor<T> {
-    let (w, x, y) = (args[0].as_slice(), args[1], args.get(2).map(|y| y.as_slice()));
-    let (n, d) = (x.shape().dims()[x.shape().rank() - 2], x.shape().last());
-    let count = x.shape().len() / (n * d).max(1);
-    let scale = T::from_f64(1.0 / n as f64);
-    Tensor::written([count, n].into(), |residuals| {
-        kernels::least_squares(Isa::current(), count, x.as_slice(), w, y, scale, residuals, gradient);
-    })
-}
-
-/// ½ mean r² of each row.
-fn half_mean_squares<T: Real>(residuals: &Tensor<T>, shape: Shape) -> Tensor<T> {
-    let isa = Isa::current();
-    let half = T::from_f64(0.5 / residuals.shape().last() as f64);
-    let squares = Tensor::written(shape, |out| kernels::dot_rows(isa, residuals.as_slice(), residuals.as_slice(), out));
-    Tensor::written(shape, |out| kernels::scale(isa, half, squares.as_slice(), out))
 }
 
 /// Whether an operation can add to what is there; the result of another is made apart.
@@ -211,12 +185,8 @@ fn evaluate<T: Real>(op: &Op, args: &[&Tensor<T>], store: Store, out: &mut [T]) 
             (None, _) => kernels::scatter_add(index, x, out),
         },
         Op::Pointwise(map) => kernels::map(isa, *map, x, out),
-        Op::LeastSquares(Degree::Value) => {
-            out.copy_from_slice(half_mean_squares(&residuals_of(args, None), [out.len()].into()).as_slice());
-        }
-        Op::LeastSquares(_) => {
-            residuals_of(args, Some(out));
-        }
+        Op::LeastSquares(degree) => squares::of_linear(*degree, args, out),
+        Op::TwoLayer(degree) => squares::of_two_layer(*degree, args, out),
         Op::Bilinear(Bilinear { form, open }) => {
             let y = second();
             match (form, open) {
@@ -310,31 +280,9 @@ fn output_shape<T: Real>(op: &Op, args: &[&Tensor<T>]) -> Shape {
             *to
         }
         Op::Bilinear(Bilinear { form, open }) => bilinear_shape(*form, *open, x, args[1].shape()),
-        Op::LeastSquares(degree) => {
-            let each = least_squares_shape(x, args[1].shape(), args.get(2).map(|y| y.shape()));
-            if *degree == Degree::Value { each } else { x }
-        }
+        Op::LeastSquares(degree) => squares::linear_shape(*degree, args),
+        Op::TwoLayer(degree) => squares::two_layer_shape(*degree, args),
     }
-}
-
-/// The shape of the values of least squares: that of inner products of so many rows.
-#[track_caller]
-fn least_squares_shape(w: Shape, x: Shape, y: Option<Shape>) -> Shape {
-    let (problems, fits) = match (w.dims(), x.dims()) {
-        (&[d], &[n, columns]) => (Shape::scalar(), d == columns && y.is_none_or(|y| y == [n].into())),
-        (&[count, d], &[problems, n, columns]) => {
-            let each = if count == 1 { Shape::scalar() } else { [count].into() };
-            (each, [count, d] == [problems, columns] && y.is_none_or(|y| y == [count, n].into()))
-        }
-        _ => (Shape::scalar(), false),
-    };
-    let targets = y.map_or(String::new(), |y| format!(" and targets {y}"));
-    assert!(
-        fits,
-        "least squares of parameters {w} for inputs {x}{targets}: these are [d], [n, d] and [n], or all of them with a \
-         leading axis of one length"
-    );
-    problems
 }
 
 #[track_caller]

@@ -48,6 +48,7 @@ mod normalisation;
 pub mod op;
 pub mod profile;
 mod shape;
+mod squares;
 mod tape;
 mod tensor;
 mod value;

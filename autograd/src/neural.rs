@@ -1,7 +1,7 @@
 //! What networks are made of, composed of the vocabulary: everything here differentiates to any order.
 
 use maml_kernels as kernels;
-use maml_kernels::{Isa, Pool, Pooled, Real};
+use maml_kernels::{Isa, Map, Pool, Pooled, Real};
 
 use crate::{
     Index, Shape, Tensor, Value,
@@ -153,6 +153,29 @@ pub fn cross_entropy<V: Value>(logits: &V, labels: &[u32]) -> V {
 pub fn least_squares<V: Value>(w: &V, inputs: &Tensor<V::Real>, targets: &Tensor<V::Real>) -> V {
     let [inputs, targets] = [inputs, targets].map(|data| V::constant(data.clone()));
     V::apply(Op::LeastSquares(Degree::Value), &[w, &inputs, &targets])
+}
+
+/// ½ · mean (Σ_j softplus(X W)_ij − y_i)², W \[d, neurons\], X \[n, d\], y \[n\], for each problem if all have a leading axis:
+/// [`half_mean_squared_error`] of a two-layer network whose second layer is ones, its hidden units never written out.
+#[track_caller]
+pub fn two_layer_least_squares<V: Value>(w: &V, inputs: &Tensor<V::Real>, targets: &Tensor<V::Real>) -> V {
+    let [inputs, targets] = [inputs, targets].map(|data| V::constant(data.clone()));
+    V::apply(Op::TwoLayer(Degree::Value), &[w, &inputs, &targets])
+}
+
+/// The derivative along v of its gradient Xᵀ P / n with P_ij = r_i σ(z_ij), r_i = Σ_j softplus(z_ij) − y_i and Z = X W:
+/// with Ż = X v it is Xᵀ Ṗ / n, Ṗ_ij = ṙ_i σ(z_ij) + r_i σ′(z_ij) ż_ij and ṙ_i = Σ_j σ(z_ij) ż_ij.
+pub(crate) fn two_layer_hessian<V: Value>(v: &V, w: &V, x: &V, y: &V) -> V {
+    let (z, dz) = (x.matmul(w), x.matmul(v));
+    let shape = z.shape();
+    let (_, batch) = shape.dims().split_last().expect("a product has two axes");
+    let column = Shape::from(&[batch, &[1]].concat()[..]);
+    let slope = z.sigmoid();
+    let residuals = z.softplus().sum_to(column).sub(&y.reshape(column)).expand(shape);
+    let along = slope.mul(&dz).sum_to(column).expand(shape);
+    let curvature = V::apply(Op::Pointwise(Map::SigmoidSlope), &[&slope]);
+    let p = along.mul(&slope).add(&residuals.mul(&curvature).mul(&dz));
+    x.matmul_tn(&p).scale(1.0 / shape.dims()[shape.rank() - 2] as f64)
 }
 
 /// ½ · mean (prediction − target)².

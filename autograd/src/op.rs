@@ -7,6 +7,7 @@
 //! | [`Bilinear`] | one slot of a trilinear form | another slot of the same form |
 //! | [`Op::Pointwise`] | y = φ(x) | φ′, written in these operations |
 //! | [`Op::LeastSquares`] | ½ mean (X w − y)² | Xᵀ (X w − y) / n, and of that Xᵀ X ẇ / n |
+//! | [`Op::TwoLayer`] | ½ mean r², r_i = Σ_j softplus(z_ij) − y_i, Z = X W | Xᵀ (r_i σ(z_ij)) / n, and of that its Hessian |
 //!
 //! Every rule is itself written in the vocabulary, so it differentiates again, to any order. What is not
 //! differentiable is not an operation: masks and winners of a maximum enter as constants.
@@ -31,20 +32,26 @@ pub enum Op {
     /// The mean squared error of a linear model, or a derivative of it, in one pass over the inputs, which are constants as
     /// the targets are. w \[d\], X \[n, d\], y \[n\], all with a leading axis for several problems at once.
     LeastSquares(Degree),
+    /// The mean squared error of a two-layer network whose second layer is ones, or a derivative of it, some rows of its hidden
+    /// units at a time. W \[d, neurons\], X \[n, d\], y \[n\], all with a leading axis for several problems at once; inputs and
+    /// targets are constants.
+    TwoLayer(Degree),
 }
 
 /// What is said to who would differentiate by inputs or targets.
 pub(crate) const CONSTANT_DATA: &str = "least squares: inputs and targets must be constants; for derivatives by them, write \
-                                        half_mean_squared_error of a matrix product";
+                                        half_mean_squared_error of what is made of a matrix product";
 
-/// How often the mean squared error was differentiated.
+/// How often a mean squared error was differentiated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Degree {
-    /// ½ mean (X w − y)² of (w, X, y).
+    /// ½ mean (f(X) − y)² of (w, X, y), with f(X) = X w or that of a two-layer network.
     Value,
-    /// Xᵀ (X w − y) / n of (w, X, y): an affine map, whose linear part is the Hessian.
+    /// Its gradient of (w, X, y): of a linear model Xᵀ (X w − y) / n, an affine map, whose linear part is the Hessian. Of a
+    /// two-layer network (w, X, y, s, r) too, with the slopes and the residuals there: a derivative without a record uses them.
     Gradient,
-    /// Xᵀ X v / n of (v, X): symmetric, so its own mirror.
+    /// Its Hessian times v: of a linear model Xᵀ X v / n of (v, X), of a two-layer network of (v, X, s, r). Symmetric, so its own
+    /// mirror.
     Hessian,
 }
 
@@ -77,6 +84,9 @@ impl Op {
             Op::LeastSquares(Degree::Value) => "least squares",
             Op::LeastSquares(Degree::Gradient) => "gradient of least squares",
             Op::LeastSquares(Degree::Hessian) => "Hessian of least squares",
+            Op::TwoLayer(Degree::Value) => "least squares of a two-layer network",
+            Op::TwoLayer(Degree::Gradient) => "gradient of a two-layer network",
+            Op::TwoLayer(Degree::Hessian) => "Hessian of a two-layer network",
         }
     }
 }
@@ -225,7 +235,7 @@ pub enum Args<V> {
     /// Of a sum or a bilinear operation, or a Hessian of least squares.
     Two([V; 2]),
     /// Of least squares; apart, so that a record of any other operation is no larger for it.
-    Three(Box<[V; 3]>),
+    Many(Box<[V]>),
 }
 
 impl<V> Deref for Args<V> {
@@ -234,7 +244,7 @@ impl<V> Deref for Args<V> {
         match self {
             Self::One(args) => args,
             Self::Two(args) => args,
-            Self::Three(args) => &**args,
+            Self::Many(args) => args,
         }
     }
 }
@@ -245,7 +255,7 @@ impl<V> Args<V> {
         match self {
             Self::One([a]) => Args::One([f(a)]),
             Self::Two([a, b]) => Args::Two([f(a), f(b)]),
-            Self::Three(args) => Args::Three(Box::new(args.each_ref().map(f))),
+            Self::Many(args) => Args::Many(args.iter().map(f).collect()),
         }
     }
 }
@@ -328,7 +338,7 @@ pub(crate) struct Call<'a, V> {
     pub op: &'a Op,
     pub shapes: Args<Shape>,
     pub args: Args<Option<V>>,
-    /// φ′ at the argument of a map, or the gradient of least squares.
+    /// φ′ at the argument of a map, or the gradient of a mean squared error.
     pub slope: Option<V>,
     /// Both arguments are one and the same value.
     pub squared: bool,
@@ -372,13 +382,22 @@ impl<V: Value> Call<'_, V> {
                 Term::binary(partial, args)
             }
             Op::Pointwise(_) => g.times(slope()),
-            Op::LeastSquares(Degree::Value) => {
+            Op::LeastSquares(Degree::Value) | Op::TwoLayer(Degree::Value) => {
                 let (gradient, g) = (slope(), g.whole());
                 let scaling = Bilinear { form: Form::Inner(g.shape().len()), open: Slot::A };
                 Term::binary(Op::Bilinear(scaling), [gradient, g])
             }
             Op::LeastSquares(Degree::Gradient | Degree::Hessian) => {
                 Term::binary(Op::LeastSquares(Degree::Hessian), [g.whole(), value(1)])
+            }
+            Op::TwoLayer(Degree::Gradient) => {
+                let at: Vec<V> = (0..self.args.len()).map(value).collect();
+                let hessian = V::two_layer_hessian(&g.whole(), &at.iter().collect::<Vec<_>>());
+                Term::unary(Op::Linear(Linear::Scale(1.0)), hessian)
+            }
+            Op::TwoLayer(Degree::Hessian) => {
+                let at = (1..self.args.len()).map(value);
+                Term { op: self.op.clone(), args: Args::Many([g.whole()].into_iter().chain(at).collect()) }
             }
         }
     }

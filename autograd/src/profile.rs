@@ -220,6 +220,7 @@ impl Work {
             Op::Linear(Linear::Sum(..) | Linear::Scatter(..)) => len(0),
             Op::Linear(_) => 0,
             Op::LeastSquares(degree) => (if *degree == Degree::Value { 2 } else { 4 }) * len(1),
+            Op::TwoLayer(degree) => (if *degree == Degree::Value { 2 } else { 4 }) * len(1) * args[0].last(),
             Op::Bilinear(Bilinear { form, open }) => match form {
                 Form::Product => result,
                 Form::Inner(_) if *open == Slot::C => 2 * len(0),

@@ -3,7 +3,7 @@
 use maml_kernels::{Conv, Map, Real};
 
 use crate::{
-    Index, Shape, Tensor,
+    Index, Shape, Tensor, neural,
     op::{Bilinear, Form, Linear, Op, Slot, Term},
     shape::reductions,
 };
@@ -54,6 +54,11 @@ pub trait Value: Clone {
     fn weight_gradient(conv: Conv, images: &Self, first: Term<Self>, others: Vec<Term<Self>>) -> Self {
         let partial = Bilinear { form: Form::Conv(conv), open: Slot::B };
         Self::apply(Op::Bilinear(partial), &[images, &Self::total(first, others)])
+    }
+
+    /// The Hessian of a two-layer network's mean squared error times v, at the arguments (W, X, y, …) of its gradient.
+    fn two_layer_hessian(v: &Self, at: &[&Self]) -> Self {
+        neural::two_layer_hessian(v, at[0], at[1], at[2])
     }
 
     /// a + b

@@ -93,6 +93,22 @@ entries! {
             gradient: Option<&mut [T]>,
         );
     }
+    two_layer {
+        /// r_i = Σ_j softplus(z_ij) − y_i with Z = X W, the slopes σ(z_ij) of softplus if they are wanted, and
+        /// gradient = factor · Xᵀ (r_i σ(z_ij)), for `size` = \[count, n, d, neurons\]: as many problems X \[n, d\],
+        /// W \[d, neurons\], whose numbers lie one behind the other. Some rows of X at a time, to the bits of the operations one
+        /// by one. Panics if a slice's length is not that of its array.
+        fn two_layer(
+            isa: Isa, size: [usize; 4], x: &[T], w: &[T], y: &[T], factor: T, residuals: &mut [T],
+            slopes: Option<&mut [T]>, gradient: Option<&mut [T]>,
+        );
+        /// The derivative of that gradient along V, from the slopes s and the residuals r that [`two_layer`] found at W:
+        /// out = factor · Xᵀ P with P_ij = s_ij Σ_k s_ik ż_ik + r_i (s_ij − s_ij²) ż_ij and Ż = X V. Panics if a slice's length is not
+        /// that of its array.
+        fn two_layer_hessian(
+            isa: Isa, size: [usize; 4], x: &[T], v: &[T], slopes: &[T], residuals: &[T], factor: T, out: &mut [T],
+        );
+    }
     map {
         /// out\[i\] = a\[i\] + s · b\[i\].
         fn add_scaled(isa: Isa, a: &[T], s: T, b: &[T], out: &mut [T]);

@@ -18,6 +18,7 @@ mod reduce;
 mod rows;
 mod scratch;
 mod simd;
+mod two_layer;
 
 pub use conv::Conv;
 pub use entries::{
@@ -25,7 +26,7 @@ pub use entries::{
     conv_input_gradient, conv_output, conv_weight_gradient, conv_weight_gradient_of_windows, dot, dot_rows, gather,
     gather_windows, gemm, gemm_batch, gemm_parallel, gemm_strided, least_squares, map, mul, norm_relu_pool,
     pool_winners, repeat, scale, scale_centered, scale_channels, scale_rows, scatter_add, scatter_windows,
-    softplus_with_slope, sum, sum_axis,
+    softplus_with_slope, sum, sum_axis, two_layer, two_layer_hessian,
 };
 pub use gemm::{Layout, Strided};
 pub use isa::Isa;

@@ -40,8 +40,20 @@ pub(crate) fn scale_rows<T: Real>(isa: Isa, a: &[T], c: &[T], store: Store, out:
         return;
     }
     match store {
-        Store::Set => dispatch(isa, ScaleRows::<T, false> { a, c, out }),
-        Store::Add => dispatch(isa, ScaleRows::<T, true> { a, c, out }),
+        Store::Set => dispatch(isa, ByRows { function: Scaled::<false>, x: [a], c: [c], out }),
+        Store::Add => dispatch(isa, ByRows { function: Scaled::<true>, x: [a], c: [c], out }),
+    }
+}
+
+/// out\[row, i\] = a\[row\] · s + b\[row\] · (s − s²) · x, with s and x at \[row, i\]: what x, along which softplus has the slope s, adds
+/// to the derivative of b times that slope, and a times that slope.
+#[track_caller]
+pub(crate) fn bend_rows<T: Real>(isa: Isa, s: &[T], x: &[T], [a, b]: [&[T]; 2], out: &mut [T]) {
+    assert_eq!([s.len(), x.len()], [out.len(); 2], "bend_rows: lengths of s and x against out");
+    assert_eq!(a.len(), b.len(), "bend_rows: lengths of a and b");
+    assert!(out.len().is_multiple_of(a.len().max(1)), "bend_rows: {} rows in {} elements", a.len(), out.len());
+    if !out.is_empty() {
+        dispatch(isa, ByRows { function: Bent, x: [s, x], c: [a, b], out });
     }
 }
 
@@ -106,52 +118,93 @@ impl<T: Real, const DOT: bool> RowSums<'_, T, DOT> {
     }
 }
 
-/// out\[row, i\] = c\[row\] · a\[row, i\], or += if `ADD`; no row is empty.
-struct ScaleRows<'a, T, const ADD: bool> {
-    a: &'a [T],
-    c: &'a [T],
+/// A function of the elements of N arrays at one place, of K numbers for their row, and of what is there.
+trait OfRows<T: Real, const N: usize, const K: usize>: Copy {
+    fn apply<S: Simd<T>>(self, simd: S, x: [S::V; N], c: [S::V; K], old: S::V) -> S::V;
+}
+
+/// c · x, or what is there + c · x if `ADD`.
+#[derive(Clone, Copy)]
+struct Scaled<const ADD: bool>;
+
+impl<T: Real, const ADD: bool> OfRows<T, 1, 1> for Scaled<ADD> {
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, simd: S, [x]: [S::V; 1], [c]: [S::V; 1], old: S::V) -> S::V {
+        if ADD { simd.mul_add(c, x, old) } else { simd.mul(c, x) }
+    }
+}
+
+/// a · s + (b · x) · (s − s²).
+#[derive(Clone, Copy)]
+struct Bent;
+
+impl<T: Real> OfRows<T, 2, 2> for Bent {
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, simd: S, [s, x]: [S::V; 2], [a, b]: [S::V; 2], _: S::V) -> S::V {
+        let curvature = simd.sub(s, simd.mul(s, s));
+        simd.mul_add(a, s, simd.mul(simd.mul(b, x), curvature))
+    }
+}
+
+/// out\[row, i\] = function(x\[row, i\], c\[row\]); no row is empty.
+struct ByRows<'a, T, F, const N: usize, const K: usize> {
+    function: F,
+    x: [&'a [T]; N],
+    c: [&'a [T]; K],
     out: &'a mut [T],
 }
 
-impl<T: Real, const ADD: bool> Kernel<T> for ScaleRows<'_, T, ADD> {
+impl<T: Real, F: OfRows<T, N, K>, const N: usize, const K: usize> Kernel<T> for ByRows<'_, T, F, N, K> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        let length = self.a.len() / self.c.len();
+        let length = self.out.len() / self.c[0].len();
         if length < S::LANES {
             return self.short(simd, length);
         }
-        for ((a, c), out) in self.a.chunks_exact(length).zip(self.c).zip(self.out.chunks_exact_mut(length)) {
-            let c = simd.splat(*c);
-            for (a, out) in a.chunks(S::LANES).zip(out.chunks_mut(S::LANES)) {
-                store_some(simd, scaled::<T, S, ADD>(simd, load_some(simd, a), c, out), out);
+        for (row, out) in self.out.chunks_exact_mut(length).enumerate() {
+            let mut c = [simd.splat(T::ZERO); K];
+            for k in 0..K {
+                c[k] = simd.splat(self.c[k][row]);
+            }
+            let x = self.x.map(|x| &x[row * length..][..length]);
+            for (at, out) in out.chunks_mut(S::LANES).enumerate() {
+                let x = some_of(simd, x, at * S::LANES);
+                store_some(simd, self.function.apply(simd, x, c, load_some(simd, out)), out);
             }
         }
     }
 }
 
-impl<T: Real, const ADD: bool> ScaleRows<'_, T, ADD> {
+impl<T: Real, F: OfRows<T, N, K>, const N: usize, const K: usize> ByRows<'_, T, F, N, K> {
     /// Rows shorter than a register: the factors of some rows are written out first, a whole register for each and the next
     /// over what was too much, and then the rows are one array.
     #[inline(always)]
     fn short<S: Simd<T>>(self, simd: S, length: usize) {
         const FACTORS: usize = 512;
-        let mut factors = [T::ZERO; FACTORS + LONGEST_VECTOR];
+        let mut factors = [[T::ZERO; FACTORS + LONGEST_VECTOR]; K];
         let rows = FACTORS / length;
-        let arrays = self.a.chunks(rows * length).zip(self.out.chunks_mut(rows * length));
-        for (c, (a, out)) in self.c.chunks(rows).zip(arrays) {
-            for (row, c) in c.iter().enumerate() {
-                simd.store(simd.splat(*c), &mut factors[row * length..]);
+        for (first, out) in self.out.chunks_mut(rows * length).enumerate().map(|(i, out)| (i * rows, out)) {
+            for (c, factors) in self.c.iter().zip(&mut factors) {
+                for (row, c) in c[first..].iter().take(rows).enumerate() {
+                    simd.store(simd.splat(*c), &mut factors[row * length..]);
+                }
             }
-            for ((a, c), out) in a.chunks(S::LANES).zip(factors.chunks(S::LANES)).zip(out.chunks_mut(S::LANES)) {
-                store_some(simd, scaled::<T, S, ADD>(simd, load_some(simd, a), load_some(simd, c), out), out);
+            let x = self.x.map(|x| &x[first * length..][..out.len()]);
+            for (at, out) in out.chunks_mut(S::LANES).enumerate().map(|(i, out)| (i * S::LANES, out)) {
+                let (x, c) = (some_of(simd, x, at), some_of(simd, factors.each_ref().map(|c| &c[..]), at));
+                store_some(simd, self.function.apply(simd, x, c, load_some(simd, out)), out);
             }
         }
     }
 }
 
-/// c · a, or out + c · a if `ADD`.
+/// A register of each of these from `at` on, the last one of what there is.
 #[inline(always)]
-fn scaled<T: Real, S: Simd<T>, const ADD: bool>(simd: S, a: S::V, c: S::V, out: &[T]) -> S::V {
-    if ADD { simd.mul_add(c, a, load_some(simd, out)) } else { simd.mul(c, a) }
+fn some_of<T: Real, S: Simd<T>, const N: usize>(simd: S, x: [&[T]; N], at: usize) -> [S::V; N] {
+    let mut v = [simd.splat(T::ZERO); N];
+    for n in 0..N {
+        v[n] = load_some(simd, &x[n][at..]);
+    }
+    v
 }

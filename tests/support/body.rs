@@ -50,6 +50,8 @@ pub(crate) enum Body {
     HalfMeanSquaredError,
     /// Of a linear model with these inputs and targets.
     LeastSquares(Tensor<f64>, Tensor<f64>),
+    /// Of a two-layer network.
+    TwoLayerLeastSquares(Tensor<f64>, Tensor<f64>),
 }
 
 impl Body {
@@ -75,6 +77,7 @@ impl Body {
             Body::CrossEntropy(labels) => neural::cross_entropy(&x[0], labels),
             Body::HalfMeanSquaredError => neural::half_mean_squared_error(&x[0], &x[1]),
             Body::LeastSquares(inputs, targets) => neural::least_squares(&x[0], inputs, targets),
+            Body::TwoLayerLeastSquares(inputs, targets) => neural::two_layer_least_squares(&x[0], inputs, targets),
         }
     }
 

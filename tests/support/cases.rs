@@ -123,6 +123,17 @@ pub(crate) fn compositions() -> Vec<Case> {
             let [inputs, targets] = [inputs, targets].map(|shape: Shape| uniform(rng, shape, -1.0, 1.0));
             of(Body::LeastSquares(inputs, targets), [[count, d].into()])
         }),
+        case("two_layer_least_squares", |rng| {
+            let [n, d, neurons] = sizes(rng, 9);
+            let [inputs, targets] = [[n, d].into(), [n].into()].map(|shape: Shape| uniform(rng, shape, -1.0, 1.0));
+            of(Body::TwoLayerLeastSquares(inputs, targets), [[d, neurons].into()])
+        }),
+        case("several two-layer least squares", |rng| {
+            let ([n, d, neurons], count) = (sizes(rng, 9), rng.random_range(1..4));
+            let (inputs, targets) = ([count, n, d].into(), [count, n].into());
+            let [inputs, targets] = [inputs, targets].map(|shape: Shape| uniform(rng, shape, -1.0, 1.0));
+            of(Body::TwoLayerLeastSquares(inputs, targets), [[count, d, neurons].into()])
+        }),
     ]
 }
 

@@ -30,6 +30,7 @@ impl Value for Reference {
             (Op::Bilinear(bilinear), [x, y]) => apply_bilinear(bilinear, x, y),
             (Op::Pointwise(map), [x]) => x.with(x.data.iter().map(|x| apply_map(map, *x)).collect()),
             (Op::LeastSquares(degree), [w, x, y @ ..]) => least_squares(degree, w, x, y.first().copied()),
+            (Op::TwoLayer(degree), [w, x, y, ..]) => two_layer(degree, w, x, y),
             (op, args) => panic!("{op:?} of {} arguments", args.len()),
         }
     }
@@ -213,4 +214,28 @@ fn least_squares(degree: Degree, w: &Reference, x: &Reference, y: Option<&Refere
         r.iter().enumerate().map(|(i, r)| r * x.data[(p * n + i) * d + j]).sum::<f64>() / n as f64
     };
     w.with(problems.enumerate().flat_map(|(p, r)| (0..d).map(move |j| pulled_back(p, r, j))).collect())
+}
+
+/// The value or the gradient.
+fn two_layer(degree: Degree, w: &Reference, x: &Reference, y: &Reference) -> Reference {
+    let (n, d, neurons) = (x.shape.dims()[x.shape.rank() - 2], x.shape.last(), w.shape.last());
+    let z = |i: usize, j: usize| (0..d).map(|l| x.data[i * d + l] * w.data[(i / n * d + l) * neurons + j]).sum::<f64>();
+    let count = y.data.len() / n;
+    let residual = |i: usize| (0..neurons).map(|j| apply_map(Map::Softplus, z(i, j))).sum::<f64>() - y.data[i];
+    let problems = (0..count).map(|p| p * n..(p + 1) * n);
+    match degree {
+        Degree::Value => {
+            let shape = if count == 1 { Shape::scalar() } else { [count].into() };
+            let half_mean =
+                |rows: std::ops::Range<usize>| rows.map(|i| residual(i).powi(2)).sum::<f64>() / (2 * n) as f64;
+            Reference { shape, data: problems.map(half_mean).collect() }
+        }
+        Degree::Gradient => {
+            let pull =
+                |i: usize, l: usize, j: usize| x.data[i * d + l] * residual(i) * apply_map(Map::Sigmoid, z(i, j));
+            let of = |p: usize, l: usize, j: usize| (p * n..(p + 1) * n).map(|i| pull(i, l, j)).sum::<f64>() / n as f64;
+            w.with((0..count * d * neurons).map(|k| of(k / (d * neurons), k / neurons % d, k % neurons)).collect())
+        }
+        Degree::Hessian => panic!("a Hessian is that of the gradient here"),
+    }
 }

@@ -27,7 +27,7 @@ struct Node<T: Real> {
     made: Option<(Op, Args<Arg<T>>)>,
     /// The value of a map, if its slope is written with it.
     output: Option<Tensor<T>>,
-    /// The numbers of that slope, or of the gradient of least squares, if they were found with the value.
+    /// The numbers of that slope, or of the gradient of a mean squared error, if they were found with the value.
     found: Option<Tensor<T>>,
     /// That slope, once a recorded sweep has found it.
     slope: Option<Recorded<T>>,
@@ -221,9 +221,11 @@ impl<T: Real> Tape<T> {
                 let numbers = |kept: Option<Tensor<T>>| kept.unwrap_or_else(|| Tensor::without_numbers(shape));
                 Some(slope(*map, &lift(numbers(value), of), &lift(numbers(output), Some(id)), found))
             }
-            Op::LeastSquares(Degree::Value) => {
+            Op::LeastSquares(Degree::Value) | Op::TwoLayer(Degree::Value) => {
                 let found = found.expect("the gradient is found with the value");
-                Some(V::known(Op::LeastSquares(Degree::Gradient), &[0, 1, 2].map(argument), found))
+                let gradient = if let Op::TwoLayer(_) = op { Op::TwoLayer } else { Op::LeastSquares };
+                let there: Vec<&V> = (0..lifted.len()).map(argument).collect();
+                Some(V::known(gradient(Degree::Gradient), &there, found))
             }
             _ => None,
         };
@@ -291,18 +293,24 @@ impl<T: Real> Node<T> {
             (Op::Pointwise(_), [x]) => Args::One([arg(x, reads_argument)]),
             (_, [x]) => Args::One([arg(x, false)]),
             // A derivative by w needs the inputs, and the first one all that the gradient is made of.
-            (Op::LeastSquares(degree), [w, x, others @ ..]) => {
-                assert!(!recorded(x) && !others.iter().any(|y| recorded(y)), "{CONSTANT_DATA}");
+            (Op::LeastSquares(degree), [w, x, targets @ ..]) => {
+                assert!(!recorded(x) && !targets.iter().any(|y| recorded(y)), "{CONSTANT_DATA}");
                 let value = *degree == Degree::Value;
-                match others {
+                match targets {
                     [] => Args::Two([arg(w, false), arg(x, true)]),
-                    [y, ..] => Args::Three(Box::new([arg(w, value), arg(x, true), arg(y, value)])),
+                    [y, ..] => Args::Many([arg(w, value), arg(x, true), arg(y, value)].into()),
                 }
+            }
+            // Its Hessian needs what was found at W, or W.
+            (Op::TwoLayer(degree), [w, others @ ..]) => {
+                assert!(!others.iter().any(|x| recorded(x)), "{CONSTANT_DATA}");
+                let w = arg(w, *degree != Degree::Hessian);
+                Args::Many([w].into_iter().chain(others.iter().map(|x| arg(x, true))).collect())
             }
             // The partial with respect to one argument is written with the other.
             (Op::Bilinear(Bilinear { .. }), [x, y]) => Args::Two([arg(x, recorded(y)), arg(y, recorded(x))]),
             (_, [x, y]) => Args::Two([arg(x, false), arg(y, false)]),
-            _ => unreachable!("an operation has one argument or two, least squares have three"),
+            _ => unreachable!("an operation has one argument or two, mean squared errors have more"),
         };
         let output = reads_output.then(|| output.clone());
         Self { made: Some((op, args)), output, found, slope: None }

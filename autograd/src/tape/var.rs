@@ -6,6 +6,7 @@ use super::{Node, NodeId, Tape};
 use crate::{
     Shape, Tensor, Value, eval,
     op::{Bilinear, Degree, Form, Linear, Op, Slot, Term},
+    squares::{self, Found},
 };
 
 /// A value that depends on variables of a tape, or a constant, which leaves no trace on it.
@@ -50,10 +51,16 @@ impl<T: Real> Value for Var<'_, T> {
             let id = tape.push(Node::new(op, args, &y, Some(slope)));
             return Self { tensor: y, node: Some((*tape, id)) };
         }
-        if let (Op::LeastSquares(Degree::Value), [Self { node: Some((tape, _)), .. }, ..]) = (&op, args) {
-            let [value, gradient] =
-                eval::least_squares_with_gradient(&args.iter().map(|x| &x.tensor).collect::<Vec<_>>());
-            let id = tape.push(Node::new(op, args, &value, Some(gradient)));
+        if let (
+            Op::LeastSquares(Degree::Value) | Op::TwoLayer(Degree::Value),
+            [Self { node: Some((tape, _)), .. }, ..],
+        ) = (&op, args)
+        {
+            let tensors: Vec<_> = args.iter().map(|x| &x.tensor).collect();
+            let Found { value, gradient, there } = squares::with_gradient(&op, &tensors);
+            let there: Vec<_> = there.into_iter().map(Self::constant).collect();
+            let args: Vec<_> = args.iter().copied().chain(&there).collect();
+            let id = tape.push(Node::new(op, &args, &value, Some(gradient)));
             return Self { tensor: value, node: Some((*tape, id)) };
         }
         let tensor = match args {

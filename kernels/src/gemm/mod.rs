@@ -9,7 +9,10 @@ mod vector;
 use self::{narrow::Narrow, plan::Plan};
 use crate::{Isa, Real, scratch::with_scratch, simd::dispatch};
 
-pub(crate) use self::parallel::gemm_parallel;
+pub(crate) use self::{
+    parallel::gemm_parallel,
+    plan::{blocks, depth},
+};
 
 /// Which operands of a row-major product are stored transposed. The three are the three slots of the
 /// form ⟨C, A B⟩, so derivatives of products need no transposed copies.

@@ -118,7 +118,7 @@ impl Plan {
 
 /// Depth of the blocks of a sum over k: equal parts, as near to [`KC`] as can be. A short block would read and write
 /// all of C for little.
-pub(super) fn depth(k: usize) -> usize {
+pub(crate) fn depth(k: usize) -> usize {
     k.div_ceil(((k + KC / 2) / KC).max(1))
 }
 
@@ -216,7 +216,7 @@ fn strips<'a, T: Real>(
 }
 
 /// (start, length) of the pieces of `0..n` with `step` elements each, the last one shorter.
-pub(super) fn blocks(n: usize, step: usize) -> impl Iterator<Item = (usize, usize)> {
+pub(crate) fn blocks(n: usize, step: usize) -> impl Iterator<Item = (usize, usize)> {
     let mut start = 0;
     iter::from_fn(move || {
         let block = (start, step.min(n - start));

@@ -46,11 +46,7 @@ pub trait Model: Clone + Send + Sync {
     /// ½ · mean squared error of the predictions for the inputs `x` of the targets `y` \[n\]; with a leading axis, that of
     /// each task.
     fn half_mean_squared_error<V: Value>(&self, params: &[V], x: &Tensor<V::Real>, y: &Tensor<V::Real>) -> V {
-        let (prediction, target) = (self.predict(params, x), V::constant(y.clone()));
-        match y.shape().rank() {
-            1 => neural::half_mean_squared_error(&prediction, &target),
-            _ => neural::half_mean_squared_errors(&prediction, &target),
-        }
+        half_mean_squares(&self.predict(params, x), y)
     }
 
     /// Initial parameters, a pure function of the seed.
@@ -68,6 +64,15 @@ pub trait Model: Clone + Send + Sync {
         });
         let tensors = tensors.collect();
         Params::new(specs.into_iter().map(|spec| spec.name).collect::<Arc<[_]>>(), tensors)
+    }
+}
+
+/// ½ · mean squared error of predictions of the targets `y` \[n\], or of each task.
+fn half_mean_squares<V: Value>(predictions: &V, y: &Tensor<V::Real>) -> V {
+    let targets = V::constant(y.clone());
+    match y.shape().rank() {
+        1 => neural::half_mean_squared_error(predictions, &targets),
+        _ => neural::half_mean_squared_errors(predictions, &targets),
     }
 }
 
