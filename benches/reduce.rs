@@ -13,9 +13,9 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use maml_kernels::{
     Centered, Isa, Layout, Onto, Pool, Pooled, Real, Store, add_scaled, axpy, channel_covariance, channel_dot,
-    channel_mean, channel_moments, channel_totals, dot, dot_rows, gather, gather_windows, gemm_batch, least_squares,
-    limit, mul, norm_relu_pool, pool_winners, repeat, scale, scale_centered, scale_channels, scale_rows, scatter_add,
-    scatter_windows, sum, sum_axis,
+    channel_mean, channel_moments, channel_totals, dot, dot_rows, gather, gather_windows, gemm, gemm_batch,
+    least_squares, limit, mul, norm_relu_pool, pool_winners, repeat, scale, scale_centered, scale_channels, scale_rows,
+    scatter_add, scatter_windows, softplus_with_slope, sum, sum_axis, two_layer, two_layer_hessian,
 };
 use numbers::numbers;
 use timing::quick;
@@ -106,6 +106,32 @@ fn least_squares_of_tasks(criterion: &mut Criterion) {
     });
 }
 
+/// Least squares of a two-layer network with 1000 examples of 20 numbers and 64 neurons, and their Hessian, beside the kernels on whole
+/// arrays that they are. Bytes of hidden units.
+fn two_layers(criterion: &mut Criterion) {
+    let (isas, size, [_, n, d, neurons]) = (Isa::available(), [1, 1000, 20, 64], [1, 1000, 20, 64]);
+    let (x, y, w) = (numbers::<f32>(n * d, 1), numbers::<f32>(n, 2), numbers::<f32>(d * neurons, 3));
+    let (mut residuals, mut factors) = (numbers::<f32>(n, 4), numbers::<f32>(n, 5));
+    let [mut hidden, mut values, mut slopes] = [6, 7, 8].map(|seed| numbers::<f32>(n * neurons, seed));
+    let mut gradient = numbers::<f32>(d * neurons, 9);
+    let bytes = size_of_val(&*hidden);
+    measure(criterion, "two_layer", &isas, bytes, |isa| {
+        two_layer(isa, size, &x, &w, &y, 0.1, &mut residuals, Some(&mut slopes), Some(&mut gradient));
+    });
+    measure(criterion, "two_layer_hessian", &isas, bytes, |isa| {
+        two_layer_hessian(isa, size, &x, &w, &slopes, &residuals, 0.1, &mut gradient);
+    });
+    measure(criterion, "two_layer by whole arrays", &isas, bytes, |isa| {
+        gemm(isa, Layout::NN, n, neurons, d, &x, &w, &mut hidden);
+        softplus_with_slope(isa, &hidden, &mut values, &mut slopes);
+        sum_axis(isa, n, neurons, 1, &values, &mut residuals);
+        axpy(isa, -1.0, &y, &mut residuals);
+        scale(isa, 0.1, &residuals, &mut factors);
+        scale_rows(isa, &slopes, &factors, Store::Set, &mut values);
+        gemm(isa, Layout::TN, d, neurons, n, &x, &values, &mut gradient);
+    });
+}
+
 fn pooling<T: Real>(criterion: &mut Criterion) {
     let (isas, kind) = (Isa::available(), format!("f{}", 8 * size_of::<T>()));
     let (x, mut gradient) = (numbers::<T>(POOL.input_len(), 1), numbers::<T>(POOL.input_len(), 2));
@@ -138,6 +164,6 @@ fn pooling<T: Real>(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = quick();
-    targets = whole_arrays, channels, least_squares_of_tasks, pooling::<f32>, pooling::<f64>
+    targets = whole_arrays, channels, least_squares_of_tasks, two_layers, pooling::<f32>, pooling::<f64>
 }
 criterion_main!(benches);

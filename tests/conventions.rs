@@ -7,7 +7,7 @@ mod sampling;
 use maml_autograd::{
     Function, SecondOrder, Tape, Tensor, Value, grad, hvp, neural,
     op::{Bilinear, Form, Op, Slot},
-    value,
+    value, values_and_grad,
 };
 use maml_kernels::Real;
 use sampling::{direction, largest, stream, uniform};
@@ -271,5 +271,53 @@ fn plain_and_recorded_weight_gradients_have_the_same_bits() {
         for (plain, recorded) in grad(&f, &at).iter().zip(SecondOrder::at(&tape, &f, &at).gradient()) {
             assert_eq!(plain.as_slice(), recorded.as_slice(), "{images} images, {c_in} to {c_out} channels");
         }
+    }
+}
+
+/// The mean squared error of a two-layer network, or of each of a stack, at once or by the operations that it is made of.
+struct TwoLayer<'a> {
+    inputs: &'a Tensor<f64>,
+    targets: &'a Tensor<f64>,
+    at_once: bool,
+}
+
+impl<T: Real> Function<T> for TwoLayer<'_> {
+    fn eval<V: Value<Real = T>>(&self, w: &[V]) -> V {
+        let (inputs, targets) = (self.inputs.cast(), self.targets.cast());
+        if self.at_once {
+            return neural::two_layer_least_squares(&w[0], &inputs, &targets);
+        }
+        let (shape, column) = (targets.shape(), [targets.shape().dims(), &[1]].concat());
+        let predictions = V::constant(inputs).matmul(&w[0]).softplus().sum_to(&column[..]).reshape(shape);
+        match shape.rank() {
+            1 => neural::half_mean_squared_error(&predictions, &V::constant(targets)),
+            _ => neural::half_mean_squared_errors(&predictions, &V::constant(targets)),
+        }
+    }
+}
+
+fn two_layer_bits<T: Real>(f: &TwoLayer, w: &Tensor<T>, v: &Tensor<T>) -> Vec<Vec<u64>> {
+    let (tape, w, v) = (Tape::new(), [w.clone()], [v.clone()]);
+    let (values, plain) = values_and_grad(f, &w);
+    let second = SecondOrder::at(&tape, f, &w);
+    let (recorded, hessian) = (second.gradient(), second.hvp(&v));
+    let value = f.eval(&w);
+    let bits = |x: &Tensor<T>| x.as_slice().iter().map(|x| x.to_f64().to_bits()).collect();
+    [&values, &value, &plain[0], &recorded[0], &hessian[0]].map(bits).into()
+}
+
+#[test]
+fn a_two_layer_network_at_once_has_the_bits_of_its_operations() {
+    let rng = &mut stream("two layers", [0, 0]);
+    for (count, n, d, neurons) in [(None, 1, 1, 1), (None, 700, 20, 64), (Some(1), 9, 4, 3), (Some(3), 120, 10, 5)] {
+        let stacked = |rest: &[usize]| [count.as_slice(), rest].concat();
+        let mut draw = |rest: &[usize]| uniform(rng, stacked(rest)[..].into(), -1.0, 1.0);
+        let (inputs, targets) = (draw(&[n, d]), draw(&[n]));
+        let [w, v] = [(); 2].map(|()| draw(&[d, neurons]));
+        let of = |at_once| TwoLayer { inputs: &inputs, targets: &targets, at_once };
+        let what = format!("{count:?} of {n}x{d}, {neurons} neurons");
+        assert_eq!(two_layer_bits(&of(true), &w, &v), two_layer_bits(&of(false), &w, &v), "{what}, f64");
+        let [w, v] = [w, v].map(|x| x.cast::<f32>());
+        assert_eq!(two_layer_bits(&of(true), &w, &v), two_layer_bits(&of(false), &w, &v), "{what}, f32");
     }
 }

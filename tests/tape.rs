@@ -115,6 +115,12 @@ mod refuses {
         labels_too_large: neural::cross_entropy(&zeros([2, 3]), &[0, 3]) => "label 3 of row 1 is not below 3";
         least_squares: neural::least_squares(&zeros([3]), &zeros([4, 2]), &zeros([4])) => "least squares of parameters [3] for inputs [4, 2] and targets [4]: these are [d], [n, d] and [n]";
         least_squares_of_targets: neural::least_squares(&zeros([2, 3]), &zeros([2, 4, 3]), &zeros([4])) => "for inputs [2, 4, 3] and targets [4]";
+        two_layer_least_squares: neural::two_layer_least_squares(&zeros([3, 5]), &zeros([4, 2]), &zeros([4])) => "least squares of a two-layer network of parameters [3, 5] for inputs [4, 2] and targets [4]: these are [d, neurons], [n, d] and [n]";
+        two_layer_least_squares_by_their_inputs: {
+            let tape = Tape::new();
+            let [w, x, y] = [tape.variable(&zeros([3, 5])), tape.variable(&zeros([4, 3])), Var::constant(zeros([4]))];
+            Var::apply(Op::TwoLayer(Degree::Value), &[&w, &x, &y]).shape()
+        } => "least squares: inputs and targets must be constants";
         least_squares_by_their_inputs: {
             let tape = Tape::new();
             let [w, x, y] = [tape.variable(&zeros([3])), tape.variable(&zeros([4, 3])), Var::constant(zeros([4]))];

@@ -148,6 +148,56 @@ pub fn least_squares<T: Real>(
     gradient.iter_mut().for_each(|g| *g = scale * *g);
 }
 
+/// r_i = Σ_j softplus(z_ij) − y_i with Z = X W, the slopes σ(z_ij), and gradient = factor · Xᵀ (r_i σ(z_ij)), for
+/// `size` = \[count, n, d, neurons\].
+pub fn two_layer<T: Real>(
+    size: [usize; 4],
+    x: &[T],
+    w: &[T],
+    y: &[T],
+    factor: T,
+    [residuals, slopes, gradient]: [&mut [T]; 3],
+) {
+    let [count, n, d, neurons] = size;
+    gradient.fill(T::ZERO);
+    for i in 0..count * n {
+        let (row, first) = (&x[i * d..(i + 1) * d], i / n * d * neurons);
+        residuals[i] = -y[i];
+        for j in 0..neurons {
+            let z = row.iter().enumerate().fold(T::ZERO, |z, (l, &x)| z + x * w[first + l * neurons + j]);
+            residuals[i] += T::from_f64(map(Map::Softplus, z.to_f64()));
+            slopes[i * neurons + j] = T::from_f64(map(Map::Sigmoid, z.to_f64()));
+        }
+        for (l, j) in (0..d).flat_map(|l| (0..neurons).map(move |j| (l, j))) {
+            gradient[first + l * neurons + j] += factor * row[l] * residuals[i] * slopes[i * neurons + j];
+        }
+    }
+}
+
+/// out = factor · Xᵀ P with P_ij = s_ij Σ_k s_ik ż_ik + r_i (s_ij − s_ij²) ż_ij and Ż = X V, for `size` as in [`two_layer`].
+pub fn two_layer_hessian<T: Real>(
+    size: [usize; 4],
+    x: &[T],
+    v: &[T],
+    slopes: &[T],
+    residuals: &[T],
+    factor: T,
+    out: &mut [T],
+) {
+    let [count, n, d, neurons] = size;
+    out.fill(T::ZERO);
+    for i in 0..count * n {
+        let (row, first) = (&x[i * d..(i + 1) * d], i / n * d * neurons);
+        let along = |j: usize| row.iter().enumerate().fold(T::ZERO, |z, (l, &x)| z + x * v[first + l * neurons + j]);
+        let s = &slopes[i * neurons..(i + 1) * neurons];
+        let sum = (0..neurons).fold(T::ZERO, |sum, j| sum + s[j] * along(j));
+        for (l, j) in (0..d).flat_map(|l| (0..neurons).map(move |j| (l, j))) {
+            let p = s[j] * sum + residuals[i] * (s[j] - s[j] * s[j]) * along(j);
+            out[first + l * neurons + j] += factor * row[l] * p;
+        }
+    }
+}
+
 /// out\[row, i\] = c\[row\] · a\[row, i\].
 pub fn scale_rows<T: Real>(a: &[T], c: &[T], out: &mut [T]) {
     let length = a.len() / c.len().max(1);

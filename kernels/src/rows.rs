@@ -45,23 +45,11 @@ pub(crate) fn scale_rows<T: Real>(isa: Isa, a: &[T], c: &[T], store: Store, out:
     }
 }
 
-/// out\[row, i\] = a\[row\] · s + b\[row\] · (s − s²) · x, with s and x at \[row, i\]: what x, along which softplus has the slope s, adds
-/// to the derivative of b times that slope, and a times that slope.
-#[track_caller]
-pub(crate) fn bend_rows<T: Real>(isa: Isa, s: &[T], x: &[T], [a, b]: [&[T]; 2], out: &mut [T]) {
-    assert_eq!([s.len(), x.len()], [out.len(); 2], "bend_rows: lengths of s and x against out");
-    assert_eq!(a.len(), b.len(), "bend_rows: lengths of a and b");
-    assert!(out.len().is_multiple_of(a.len().max(1)), "bend_rows: {} rows in {} elements", a.len(), out.len());
-    if !out.is_empty() {
-        dispatch(isa, ByRows { function: Bent, x: [s, x], c: [a, b], out });
-    }
-}
-
 /// out\[row\] = Σ a, or Σ a · b if `DOT`; no row is empty.
-struct RowSums<'a, T, const DOT: bool> {
-    a: &'a [T],
-    b: &'a [T],
-    out: &'a mut [T],
+pub(crate) struct RowSums<'a, T, const DOT: bool> {
+    pub(crate) a: &'a [T],
+    pub(crate) b: &'a [T],
+    pub(crate) out: &'a mut [T],
 }
 
 impl<T: Real, const DOT: bool> Kernel<T> for RowSums<'_, T, DOT> {
@@ -119,13 +107,13 @@ impl<T: Real, const DOT: bool> RowSums<'_, T, DOT> {
 }
 
 /// A function of the elements of N arrays at one place, of K numbers for their row, and of what is there.
-trait OfRows<T: Real, const N: usize, const K: usize>: Copy {
+pub(crate) trait OfRows<T: Real, const N: usize, const K: usize>: Copy {
     fn apply<S: Simd<T>>(self, simd: S, x: [S::V; N], c: [S::V; K], old: S::V) -> S::V;
 }
 
 /// c · x, or what is there + c · x if `ADD`.
 #[derive(Clone, Copy)]
-struct Scaled<const ADD: bool>;
+pub(crate) struct Scaled<const ADD: bool>;
 
 impl<T: Real, const ADD: bool> OfRows<T, 1, 1> for Scaled<ADD> {
     #[inline(always)]
@@ -134,24 +122,12 @@ impl<T: Real, const ADD: bool> OfRows<T, 1, 1> for Scaled<ADD> {
     }
 }
 
-/// a · s + (b · x) · (s − s²).
-#[derive(Clone, Copy)]
-struct Bent;
-
-impl<T: Real> OfRows<T, 2, 2> for Bent {
-    #[inline(always)]
-    fn apply<S: Simd<T>>(self, simd: S, [s, x]: [S::V; 2], [a, b]: [S::V; 2], _: S::V) -> S::V {
-        let curvature = simd.sub(s, simd.mul(s, s));
-        simd.mul_add(a, s, simd.mul(simd.mul(b, x), curvature))
-    }
-}
-
 /// out\[row, i\] = function(x\[row, i\], c\[row\]); no row is empty.
-struct ByRows<'a, T, F, const N: usize, const K: usize> {
-    function: F,
-    x: [&'a [T]; N],
-    c: [&'a [T]; K],
-    out: &'a mut [T],
+pub(crate) struct ByRows<'a, T, F, const N: usize, const K: usize> {
+    pub(crate) function: F,
+    pub(crate) x: [&'a [T]; N],
+    pub(crate) c: [&'a [T]; K],
+    pub(crate) out: &'a mut [T],
 }
 
 impl<T: Real, F: OfRows<T, N, K>, const N: usize, const K: usize> Kernel<T> for ByRows<'_, T, F, N, K> {
@@ -168,9 +144,14 @@ impl<T: Real, F: OfRows<T, N, K>, const N: usize, const K: usize> Kernel<T> for 
                 c[k] = simd.splat(self.c[k][row]);
             }
             let x = self.x.map(|x| &x[row * length..][..length]);
-            for (at, out) in out.chunks_mut(S::LANES).enumerate() {
-                let x = some_of(simd, x, at * S::LANES);
-                store_some(simd, self.function.apply(simd, x, c, load_some(simd, out)), out);
+            let (whole, rest) = out.split_at_mut(length - length % S::LANES);
+            for (at, out) in whole.chunks_exact_mut(S::LANES).enumerate().map(|(i, out)| (i * S::LANES, out)) {
+                let x = vectors_of(simd, x, at);
+                simd.store(self.function.apply(simd, x, c, simd.load(out)), out);
+            }
+            if !rest.is_empty() {
+                let x = some_of(simd, x, length - rest.len());
+                simd.store_partial(self.function.apply(simd, x, c, simd.load_partial(rest)), rest);
             }
         }
     }
@@ -192,14 +173,24 @@ impl<T: Real, F: OfRows<T, N, K>, const N: usize, const K: usize> ByRows<'_, T, 
             }
             let x = self.x.map(|x| &x[first * length..][..out.len()]);
             for (at, out) in out.chunks_mut(S::LANES).enumerate().map(|(i, out)| (i * S::LANES, out)) {
-                let (x, c) = (some_of(simd, x, at), some_of(simd, factors.each_ref().map(|c| &c[..]), at));
+                let (x, c) = (some_of(simd, x, at), vectors_of(simd, factors.each_ref().map(|c| &c[..]), at));
                 store_some(simd, self.function.apply(simd, x, c, load_some(simd, out)), out);
             }
         }
     }
 }
 
-/// A register of each of these from `at` on, the last one of what there is.
+/// A register of each of these from `at` on.
+#[inline(always)]
+fn vectors_of<T: Real, S: Simd<T>, const N: usize>(simd: S, x: [&[T]; N], at: usize) -> [S::V; N] {
+    let mut v = [simd.splat(T::ZERO); N];
+    for n in 0..N {
+        v[n] = simd.load(&x[n][at..at + S::LANES]);
+    }
+    v
+}
+
+/// What there is of that.
 #[inline(always)]
 fn some_of<T: Real, S: Simd<T>, const N: usize>(simd: S, x: [&[T]; N], at: usize) -> [S::V; N] {
     let mut v = [simd.splat(T::ZERO); N];

@@ -9,18 +9,20 @@
 use core::ops::Range;
 
 use crate::{
-    Isa, Layout, Real, Store,
+    Isa, Layout, Real,
     gemm::{blocks, depth, gemm},
-    map::{axpy, scale, softplus_with_slope},
-    reduce::sum_axis,
-    rows::{bend_rows, dot_rows, scale_rows},
+    map::{SoftplusWithSlope, axpy},
+    rows::{ByRows, OfRows, RowSums, Scaled},
     scratch::with_scratch,
+    simd::{Kernel, Simd, dispatch},
 };
 
 /// Bytes of the hidden units of some rows: three such arrays fit in L1.
 const BYTES: usize = 12 << 10;
 /// Rows of whole tiles, of 14 or of 6.
 const ROWS: usize = 42;
+/// Hidden units whose softplus is summed up before the next ones are found.
+const TOGETHER: usize = 512;
 
 /// [`crate::two_layer`]
 #[track_caller]
@@ -36,40 +38,36 @@ pub(crate) fn two_layer<T: Real>(
     mut gradient: Option<&mut [T]>,
 ) {
     let [count, n, d, neurons] = size;
-    let hidden = n * neurons;
     check(size, x, w, [y, residuals], [slopes.as_deref(), gradient.as_deref()]);
+    if neurons == 0 {
+        return residuals.iter_mut().zip(y).for_each(|(r, y)| *r = -*y);
+    }
     let network = Network { isa, n, d, neurons };
     let some = network.rows_at_once::<T>();
-    let kept = if slopes.is_some() { 0 } else { some * neurons };
-    let lens = [some * neurons, some * neurons, kept, some, depth(n) * neurons, d * neurons];
+    let own = if slopes.is_some() { 0 } else { some * neurons };
+    let together = (TOGETHER / neurons).max(1);
+    let lens = [some * neurons, together * neurons, own, together, depth(n) * neurons, d * neurons];
     with_scratch(lens, |[z, values, own, factors, block, part]| {
         for i in 0..count {
-            let (x, w, y) = (&x[i * n * d..][..n * d], &w[i * d * neurons..][..d * neurons], &y[i * n..][..n]);
+            let [x, w, y] = [(x, n * d), (w, d * neurons), (y, n)].map(|(all, len)| &all[i * len..][..len]);
             let residuals = &mut residuals[i * n..][..n];
-            let mut slopes = slopes.as_deref_mut().map(|slopes| &mut slopes[i * hidden..][..hidden]);
-            let mut forward = |rows: Range<usize>, pulled: Option<&mut [T]>| {
-                let (z, values) = (&mut z[..rows.len() * neurons], &mut values[..rows.len() * neurons]);
+            let mut slopes = slopes.as_deref_mut().map(|slopes| &mut slopes[i * n * neurons..][..n * neurons]);
+            let mut forward = |rows: Range<usize>, pulled: &mut [T]| {
+                let z = &mut z[..rows.len() * neurons];
+                network.hidden(rows.clone(), x, w, z);
                 let slopes = match &mut slopes {
                     Some(slopes) => &mut slopes[rows.start * neurons..rows.end * neurons],
                     None => &mut own[..rows.len() * neurons],
                 };
-                let (y, residuals) = (&y[rows.clone()], &mut residuals[rows.clone()]);
-                network.hidden(rows.clone(), x, w, z);
-                softplus_with_slope(isa, z, values, slopes);
-                sum_axis(isa, rows.len(), neurons, 1, values, residuals);
-                axpy(isa, -T::ONE, y, residuals);
-                if let Some(pulled) = pulled {
-                    let factors = &mut factors[..rows.len()];
-                    scale(isa, factor, residuals, factors);
-                    scale_rows(isa, slopes, factors, Store::Set, pulled);
-                }
+                let (y, residuals) = (&y[rows.clone()], &mut residuals[rows]);
+                dispatch(isa, Forward { z, values, slopes, y, residuals, factor, factors, pulled });
             };
             match &mut gradient {
                 Some(gradient) => {
                     let gradient = &mut gradient[i * d * neurons..][..d * neurons];
-                    network.pull_back(x, [block, part], gradient, |rows, pulled| forward(rows, Some(pulled)));
+                    network.pull_back(x, [block, part], gradient, forward);
                 }
-                None => blocks(n, some).for_each(|(start, len)| forward(start..start + len, None)),
+                None => blocks(n, some).for_each(|(start, len)| forward(start..start + len, &mut [])),
             }
         }
     });
@@ -88,28 +86,102 @@ pub(crate) fn two_layer_hessian<T: Real>(
     out: &mut [T],
 ) {
     let [count, n, d, neurons] = size;
-    let hidden = n * neurons;
     check(size, x, v, [residuals, residuals], [Some(slopes), Some(out)]);
+    if neurons == 0 {
+        return;
+    }
     let network = Network { isa, n, d, neurons };
     let some = network.rows_at_once::<T>();
-    let lens = [some * neurons, some, some, some, depth(n) * neurons, d * neurons];
-    with_scratch(lens, |[dz, dots, along, bent, block, part]| {
+    let lens = [some * neurons, some, some, depth(n) * neurons, d * neurons];
+    with_scratch(lens, |[dz, along, bent, block, part]| {
         for i in 0..count {
-            let (x, v) = (&x[i * n * d..][..n * d], &v[i * d * neurons..][..d * neurons]);
-            let (slopes, residuals) = (&slopes[i * hidden..][..hidden], &residuals[i * n..][..n]);
+            let [x, v, slopes, residuals] = [(x, n * d), (v, d * neurons), (slopes, n * neurons), (residuals, n)]
+                .map(|(all, len)| &all[i * len..][..len]);
             let out = &mut out[i * d * neurons..][..d * neurons];
             network.pull_back(x, [block, part], out, |rows, pulled| {
                 let dz = &mut dz[..rows.len() * neurons];
-                let slopes = &slopes[rows.start * neurons..rows.end * neurons];
-                let [dots, along, bent] = [&mut *dots, &mut *along, &mut *bent].map(|x| &mut x[..rows.len()]);
                 network.hidden(rows.clone(), x, v, dz);
-                dot_rows(isa, dz, slopes, dots);
-                scale(isa, factor, dots, along);
-                scale(isa, factor, &residuals[rows], bent);
-                bend_rows(isa, slopes, dz, [along, bent], pulled);
+                let slopes = &slopes[rows.start * neurons..rows.end * neurons];
+                let (along, bent) = (&mut along[..rows.len()], &mut bent[..rows.len()]);
+                dispatch(isa, Along { dz, slopes, residuals: &residuals[rows], factor, along, bent, pulled });
             });
         }
     });
+}
+
+/// From hidden units to residuals, slopes and, if there is room for it, what the residuals pull back to the hidden units.
+struct Forward<'a, T> {
+    z: &'a [T],
+    /// Room for softplus of some rows.
+    values: &'a mut [T],
+    slopes: &'a mut [T],
+    y: &'a [T],
+    residuals: &'a mut [T],
+    factor: T,
+    /// Room for a number for each of these rows.
+    factors: &'a mut [T],
+    pulled: &'a mut [T],
+}
+
+impl<T: Real> Kernel<T> for Forward<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        let Self { z, values, slopes, y, residuals, factor, factors, pulled } = self;
+        let (some, neurons, wanted) = (factors.len(), values.len() / factors.len(), !pulled.is_empty());
+        for (i, (residuals, y)) in residuals.chunks_mut(some).zip(y.chunks(some)).enumerate() {
+            let (rows, units) = (residuals.len(), i * some * neurons..(i * some + residuals.len()) * neurons);
+            let (values, slope) = (&mut values[..rows * neurons], &mut slopes[units.clone()]);
+            SoftplusWithSlope { x: &z[units.clone()], y: values, slope }.run(simd);
+            RowSums::<T, false> { a: values, b: values, out: residuals }.run(simd);
+            let factors = &mut factors[..rows];
+            for ((r, y), c) in residuals.iter_mut().zip(y).zip(&mut *factors) {
+                *r = *r - *y;
+                *c = factor * *r;
+            }
+            if wanted {
+                let out = &mut pulled[units];
+                ByRows { function: Scaled::<false>, x: [&*slope], c: [&*factors], out }.run(simd);
+            }
+        }
+    }
+}
+
+/// From the derivatives of hidden units along a direction to what those of the residuals and of the slopes pull back to the units.
+struct Along<'a, T> {
+    dz: &'a [T],
+    slopes: &'a [T],
+    residuals: &'a [T],
+    factor: T,
+    /// Room for a number for each row, twice.
+    along: &'a mut [T],
+    bent: &'a mut [T],
+    pulled: &'a mut [T],
+}
+
+impl<T: Real> Kernel<T> for Along<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        let Self { dz, slopes, residuals, factor, along, bent, pulled } = self;
+        RowSums::<T, true> { a: dz, b: slopes, out: along }.run(simd);
+        for ((along, bent), r) in along.iter_mut().zip(&mut *bent).zip(residuals) {
+            (*along, *bent) = (factor * *along, factor * *r);
+        }
+        ByRows { function: Bent, x: [slopes, dz], c: [&*along, &*bent], out: pulled }.run(simd);
+    }
+}
+
+/// a · s + (b · x) · (s − s²): the slope s of softplus takes part in the sum, and bends along x.
+#[derive(Clone, Copy)]
+struct Bent;
+
+impl<T: Real> OfRows<T, 2, 2> for Bent {
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, simd: S, [s, x]: [S::V; 2], [a, b]: [S::V; 2], _: S::V) -> S::V {
+        let curvature = simd.sub(s, simd.mul(s, s));
+        simd.mul_add(a, s, simd.mul(simd.mul(b, x), curvature))
+    }
 }
 
 /// The sizes of one network and its inputs.

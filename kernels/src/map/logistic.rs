@@ -8,7 +8,6 @@ use super::{
 };
 use crate::{
     Isa, Real,
-    reduce::{load_some, store_some},
     simd::{Kernel, Simd, dispatch},
 };
 
@@ -147,16 +146,27 @@ impl<T: Real, F: OfExp<T>> Function<T> for ByPowers<F> {
 
 #[inline(always)]
 fn find_powers<T: Real, S: Simd<T>>(simd: S, function: impl OfExp<T>, x: &[T], powers: &mut [T; BLOCK]) {
-    for (x, power) in x.chunks(S::LANES).zip(powers.chunks_exact_mut(S::LANES)) {
-        simd.store(function.power(simd, load_some(simd, x)), power);
+    let (whole, rest) = x.split_at(x.len() - x.len() % S::LANES);
+    for (x, power) in whole.chunks_exact(S::LANES).zip(powers.chunks_exact_mut(S::LANES)) {
+        simd.store(function.power(simd, simd.load(x)), power);
+    }
+    if !rest.is_empty() {
+        simd.store(function.power(simd, simd.load_partial(rest)), &mut powers[whole.len()..]);
     }
 }
 
 /// out = function(x), the powers being known.
 #[inline(always)]
 fn finish<T: Real, S: Simd<T>>(simd: S, function: impl OfExp<T>, x: &[T], powers: &[T; BLOCK], out: &mut [T]) {
-    for (x, (power, out)) in x.chunks(S::LANES).zip(powers.chunks_exact(S::LANES).zip(out.chunks_mut(S::LANES))) {
-        store_some(simd, function.apply(simd, load_some(simd, x), simd.load(power)), out);
+    let (whole, rest) = x.split_at(x.len() - x.len() % S::LANES);
+    let (out, out_rest) = out.split_at_mut(whole.len());
+    let outs = out.chunks_exact_mut(S::LANES);
+    for ((x, power), out) in whole.chunks_exact(S::LANES).zip(powers.chunks_exact(S::LANES)).zip(outs) {
+        simd.store(function.apply(simd, simd.load(x), simd.load(power)), out);
+    }
+    if !rest.is_empty() {
+        let power = simd.load(&powers[whole.len()..]);
+        simd.store_partial(function.apply(simd, simd.load_partial(rest), power), out_rest);
     }
 }
 
@@ -166,10 +176,10 @@ pub(crate) fn softplus_with_slope<T: Real>(isa: Isa, x: &[T], y: &mut [T], slope
     dispatch(isa, SoftplusWithSlope { x, y, slope });
 }
 
-struct SoftplusWithSlope<'a, T> {
-    x: &'a [T],
-    y: &'a mut [T],
-    slope: &'a mut [T],
+pub(crate) struct SoftplusWithSlope<'a, T> {
+    pub(crate) x: &'a [T],
+    pub(crate) y: &'a mut [T],
+    pub(crate) slope: &'a mut [T],
 }
 
 impl<T: Real> Kernel<T> for SoftplusWithSlope<'_, T> {
@@ -179,13 +189,20 @@ impl<T: Real> Kernel<T> for SoftplusWithSlope<'_, T> {
         let mut powers = [T::ZERO; BLOCK];
         let outs = self.y.chunks_mut(BLOCK).zip(self.slope.chunks_mut(BLOCK));
         for (x, (y, slope)) in self.x.chunks(BLOCK).zip(outs) {
-            // Both are made of the same one.
+            // Both are made of the same ones.
             find_powers(simd, Softplus, x, &mut powers);
-            let outs = y.chunks_mut(S::LANES).zip(slope.chunks_mut(S::LANES));
-            for ((x, u), (y, slope)) in x.chunks(S::LANES).zip(powers.chunks_exact(S::LANES)).zip(outs) {
-                let (x, u) = (load_some(simd, x), simd.load(u));
-                store_some(simd, Softplus.apply(simd, x, u), y);
-                store_some(simd, OfExp::apply(Sigmoid, simd, x, u), slope);
+            let (whole, rest) = x.split_at(x.len() - x.len() % S::LANES);
+            let ((y, y_rest), (slope, slope_rest)) = (y.split_at_mut(whole.len()), slope.split_at_mut(whole.len()));
+            let outs = y.chunks_exact_mut(S::LANES).zip(slope.chunks_exact_mut(S::LANES));
+            for ((x, u), (y, slope)) in whole.chunks_exact(S::LANES).zip(powers.chunks_exact(S::LANES)).zip(outs) {
+                let (x, u) = (simd.load(x), simd.load(u));
+                simd.store(Softplus.apply(simd, x, u), y);
+                simd.store(OfExp::apply(Sigmoid, simd, x, u), slope);
+            }
+            if !rest.is_empty() {
+                let (x, u) = (simd.load_partial(rest), simd.load(&powers[whole.len()..]));
+                simd.store_partial(Softplus.apply(simd, x, u), y_rest);
+                simd.store_partial(OfExp::apply(Sigmoid, simd, x, u), slope_rest);
             }
         }
     }

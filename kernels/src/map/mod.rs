@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub(crate) use elementwise::{add_scaled, axpy, mul, scale};
-pub(crate) use logistic::softplus_with_slope;
+pub(crate) use logistic::{SoftplusWithSlope, softplus_with_slope};
 
 /// A function of one number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
