@@ -18,7 +18,8 @@ use crate::{
     simd::{
         dispatch,
         grid::Grid,
-        tile::{Product, Strips, SumIndexed, TileShape},
+        product::{Product, Strips, SumIndexed},
+        tile::TileShape,
     },
 };
 use canvas::Canvas;

@@ -8,7 +8,8 @@ use crate::{
     simd::{
         dispatch,
         grid::Grid,
-        tile::{Product, Strips, SumIndexed, Tile, TileShape},
+        product::{Product, Strips, SumIndexed},
+        tile::{Tile, TileShape},
     },
 };
 

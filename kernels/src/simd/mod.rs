@@ -7,6 +7,7 @@
 
 pub(crate) mod grid;
 mod portable;
+pub(crate) mod product;
 pub(crate) mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86;

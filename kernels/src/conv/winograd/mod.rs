@@ -32,7 +32,8 @@ use crate::{
     simd::{
         dispatch,
         grid::Grid,
-        tile::{Product, Strips, SumIndexed, TileShape},
+        product::{Product, Strips, SumIndexed},
+        tile::TileShape,
     },
 };
 pub(super) use scheme::Scheme;

@@ -114,6 +114,7 @@ mod avx2;
 mod avx512;
 mod columns;
 mod narrow;
+mod tile256;
 mod tile512;
 
 /// AVX-512 F, VL, DQ, BW (and with them AVX2 and FMA) are there.
