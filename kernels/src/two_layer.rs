@@ -12,6 +12,7 @@ use crate::{
     Isa, Layout, Real,
     gemm::{blocks, depth, gemm},
     map::{SoftplusWithSlope, axpy},
+    reduce::LONGEST_VECTOR,
     rows::{ByRows, OfRows, RowSums, Scaled},
     scratch::with_scratch,
     simd::{Kernel, Simd, dispatch},
@@ -21,7 +22,7 @@ use crate::{
 const BYTES: usize = 12 << 10;
 /// Rows of whole tiles, of 14 or of 6.
 const ROWS: usize = 42;
-/// Hidden units whose softplus is summed up before the next ones are found.
+/// Hidden units whose softplus is summed up before the next ones are found, of whole vectors of rows if rows are short.
 const TOGETHER: usize = 512;
 
 /// [`crate::two_layer`]
@@ -46,6 +47,7 @@ pub(crate) fn two_layer<T: Real>(
     let some = network.rows_at_once::<T>();
     let own = if slopes.is_some() { 0 } else { some * neurons };
     let together = (TOGETHER / neurons).max(1);
+    let together = if together > LONGEST_VECTOR { together - together % LONGEST_VECTOR } else { together };
     let lens = [some * neurons, together * neurons, own, together, depth(n) * neurons, d * neurons];
     with_scratch(lens, |[z, values, own, factors, block, part]| {
         for i in 0..count {
