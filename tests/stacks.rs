@@ -81,6 +81,7 @@ fn stacked_tasks_have_the_bits_of_single_ones() {
     for activation in [Activation::Softplus, Activation::Tanh, Activation::Elu, Activation::Relu] {
         check::<_, f32>(&TwoLayer { dim: 10, neurons: 5, activation }, 10);
         check::<_, f64>(&TwoLayer { dim: 4, neurons: 9, activation }, 4);
+        check::<_, f32>(&TwoLayer { dim: 6, neurons: 40, activation }, 6);
     }
 }
 
