@@ -96,8 +96,9 @@ entries! {
     two_layer {
         /// r_i = Σ_j softplus(z_ij) − y_i with Z = X W, the slopes σ(z_ij) of softplus if they are wanted, and
         /// gradient = factor · Xᵀ (r_i σ(z_ij)), for `size` = \[count, n, d, neurons\]: as many problems X \[n, d\],
-        /// W \[d, neurons\], whose numbers lie one behind the other. Some rows of X at a time, to the bits of the operations one
-        /// by one. Panics if a slice's length is not that of its array.
+        /// W \[d, neurons\], whose numbers lie one behind the other. Some rows of X at a time. Of softplus up to 64 numbers share a
+        /// logarithm, Σ ln(1 + u) = ln Π (1 + u), which errs by at most ε for each of them.
+        /// Panics if a slice's length is not that of its array.
         fn two_layer(
             isa: Isa, size: [usize; 4], x: &[T], w: &[T], y: &[T], factor: T, residuals: &mut [T],
             slopes: Option<&mut [T]>, gradient: Option<&mut [T]>,

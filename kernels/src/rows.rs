@@ -113,7 +113,7 @@ pub(crate) trait OfRows<T: Real, const N: usize, const K: usize>: Copy {
 
 /// c · x, or what is there + c · x if `ADD`.
 #[derive(Clone, Copy)]
-pub(crate) struct Scaled<const ADD: bool>;
+struct Scaled<const ADD: bool>;
 
 impl<T: Real, const ADD: bool> OfRows<T, 1, 1> for Scaled<ADD> {
     #[inline(always)]

@@ -1,29 +1,28 @@
 //! Least squares of two-layer networks whose second layer is ones: r_i = Σ_j softplus(z_ij) − y_i with Z = X W, what the residuals
 //! pull back to W, and the Hessian there.
 //!
-//! What a row of hidden units needs lies in that row. So some rows at a time go from the first product to the last one,
-//! in L1, where whole arrays of hidden units would be written to L2 and read again between any two operations.
+//! What a row of hidden units needs lies in that row. So some rows at a time go from the first product to the last one
+//! and stay near, where whole arrays of hidden units would go far and come back between any two operations.
 //!
-//! Every number has the bits that the operations one by one give it: no sum over rows is cut elsewhere than the product cuts it.
+//! But for the sums of softplus, which share logarithms, every number has the bits that the operations one by one give it: no sum over
+//! rows is cut elsewhere than the product cuts it.
 
 use core::ops::Range;
 
 use crate::{
-    Isa, Layout, Real,
+    Isa, Layout, Real, Store,
     gemm::{blocks, depth, gemm},
-    map::{SoftplusWithSlope, axpy},
-    reduce::LONGEST_VECTOR,
-    rows::{ByRows, OfRows, RowSums, Scaled},
+    map::{axpy, softplus_sums},
+    rows::{ByRows, OfRows, RowSums, scale_rows},
     scratch::with_scratch,
     simd::{Kernel, Simd, dispatch},
 };
 
-/// Bytes of the hidden units of some rows: three such arrays fit in L1.
-const BYTES: usize = 12 << 10;
+/// Bytes of the hidden units of some rows, which stay in L1 or just behind it; with fewer rows, products begin and end too often (12 KiB
+/// take 1.03 times as long on Zen 3, 64 KiB as long).
+const BYTES: usize = 32 << 10;
 /// Rows of whole tiles, of 14 or of 6.
 const ROWS: usize = 42;
-/// Hidden units whose softplus is summed up before the next ones are found, of whole vectors of rows if rows are short.
-const TOGETHER: usize = 512;
 
 /// [`crate::two_layer`]
 #[track_caller]
@@ -44,33 +43,39 @@ pub(crate) fn two_layer<T: Real>(
         return residuals.iter_mut().zip(y).for_each(|(r, y)| *r = -*y);
     }
     let network = Network { isa, n, d, neurons };
-    let some = network.rows_at_once::<T>();
-    let own = if slopes.is_some() { 0 } else { some * neurons };
-    let together = (TOGETHER / neurons).max(1);
-    let together = if together > LONGEST_VECTOR { together - together % LONGEST_VECTOR } else { together };
-    let lens = [some * neurons, together * neurons, own, together, depth(n) * neurons, d * neurons];
-    with_scratch(lens, |[z, values, own, factors, block, part]| {
+    let (some, deep) = (network.rows_at_once::<T>(), depth(n));
+    let own = if slopes.is_some() { 0 } else { deep * neurons };
+    with_scratch([some * neurons, some, own, deep * d, d * neurons], |[z, factors, own, scaled, part]| {
         for i in 0..count {
             let [x, w, y] = [(x, n * d), (w, d * neurons), (y, n)].map(|(all, len)| &all[i * len..][..len]);
             let residuals = &mut residuals[i * n..][..n];
             let mut slopes = slopes.as_deref_mut().map(|slopes| &mut slopes[i * n * neurons..][..n * neurons]);
-            let mut forward = |rows: Range<usize>, pulled: &mut [T]| {
-                let z = &mut z[..rows.len() * neurons];
-                network.hidden(rows.clone(), x, w, z);
+            let mut gradient = gradient.as_deref_mut().map(|gradient| &mut gradient[i * d * neurons..][..d * neurons]);
+            network.sum_over_blocks(gradient.as_deref_mut(), part, |block, gradient| {
                 let slopes = match &mut slopes {
-                    Some(slopes) => &mut slopes[rows.start * neurons..rows.end * neurons],
-                    None => &mut own[..rows.len() * neurons],
+                    Some(slopes) => &mut slopes[block.start * neurons..block.end * neurons],
+                    None => &mut own[..block.len() * neurons],
                 };
-                let (y, residuals) = (&y[rows.clone()], &mut residuals[rows]);
-                dispatch(isa, Forward { z, values, slopes, y, residuals, factor, factors, pulled });
-            };
-            match &mut gradient {
-                Some(gradient) => {
-                    let gradient = &mut gradient[i * d * neurons..][..d * neurons];
-                    network.pull_back(x, [block, part], gradient, forward);
+                for (first, rows) in blocks(block.len(), some) {
+                    let at = block.start + first..block.start + first + rows;
+                    let (z, factors) = (&mut z[..rows * neurons], &mut factors[..rows]);
+                    let residuals = &mut residuals[at.clone()];
+                    network.hidden(at.clone(), x, w, z);
+                    softplus_sums(isa, z, &mut slopes[first * neurons..][..rows * neurons], residuals);
+                    for ((r, y), c) in residuals.iter_mut().zip(&y[at.clone()]).zip(&mut *factors) {
+                        *r = *r - *y;
+                        *c = factor * *r;
+                    }
+                    if gradient.is_some() {
+                        // A row of X is scaled in place of one of slopes, which is longer as a rule.
+                        let scaled = &mut scaled[first * d..][..rows * d];
+                        scale_rows(isa, &x[at.start * d..at.end * d], factors, Store::Set, scaled);
+                    }
                 }
-                None => blocks(n, some).for_each(|(start, len)| forward(start..start + len, &mut [])),
-            }
+                if let Some(gradient) = gradient {
+                    gemm(isa, Layout::TN, d, neurons, block.len(), &scaled[..block.len() * d], slopes, gradient);
+                }
+            });
         }
     });
 }
@@ -95,58 +100,29 @@ pub(crate) fn two_layer_hessian<T: Real>(
     let network = Network { isa, n, d, neurons };
     let some = network.rows_at_once::<T>();
     let lens = [some * neurons, some, some, depth(n) * neurons, d * neurons];
-    with_scratch(lens, |[dz, along, bent, block, part]| {
+    with_scratch(lens, |[dz, along, bent, pulled, part]| {
         for i in 0..count {
             let [x, v, slopes, residuals] = [(x, n * d), (v, d * neurons), (slopes, n * neurons), (residuals, n)]
                 .map(|(all, len)| &all[i * len..][..len]);
             let out = &mut out[i * d * neurons..][..d * neurons];
-            network.pull_back(x, [block, part], out, |rows, pulled| {
-                let dz = &mut dz[..rows.len() * neurons];
-                network.hidden(rows.clone(), x, v, dz);
-                let slopes = &slopes[rows.start * neurons..rows.end * neurons];
-                let (along, bent) = (&mut along[..rows.len()], &mut bent[..rows.len()]);
-                dispatch(isa, Along { dz, slopes, residuals: &residuals[rows], factor, along, bent, pulled });
+            network.sum_over_blocks(Some(out), part, |at, out| {
+                let pulled = &mut pulled[..at.len() * neurons];
+                for (first, rows) in blocks(at.len(), some) {
+                    let rows = at.start + first..at.start + first + rows;
+                    let units = rows.start * neurons..rows.end * neurons;
+                    let dz = &mut dz[..units.len()];
+                    network.hidden(rows.clone(), x, v, dz);
+                    let pulled = &mut pulled[first * neurons..][..units.len()];
+                    let (along, bent) = (&mut along[..rows.len()], &mut bent[..rows.len()]);
+                    let (slopes, residuals) = (&slopes[units], &residuals[rows]);
+                    dispatch(isa, Along { dz, slopes, residuals, factor, along, bent, pulled });
+                }
+                if let Some(out) = out {
+                    gemm(isa, Layout::TN, d, neurons, at.len(), &x[at.start * d..at.end * d], pulled, out);
+                }
             });
         }
     });
-}
-
-/// From hidden units to residuals, slopes and, if there is room for it, what the residuals pull back to the hidden units.
-struct Forward<'a, T> {
-    z: &'a [T],
-    /// Room for softplus of some rows.
-    values: &'a mut [T],
-    slopes: &'a mut [T],
-    y: &'a [T],
-    residuals: &'a mut [T],
-    factor: T,
-    /// Room for a number for each of these rows.
-    factors: &'a mut [T],
-    pulled: &'a mut [T],
-}
-
-impl<T: Real> Kernel<T> for Forward<'_, T> {
-    type Out = ();
-    #[inline(always)]
-    fn run<S: Simd<T>>(self, simd: S) {
-        let Self { z, values, slopes, y, residuals, factor, factors, pulled } = self;
-        let (some, neurons, wanted) = (factors.len(), values.len() / factors.len(), !pulled.is_empty());
-        for (i, (residuals, y)) in residuals.chunks_mut(some).zip(y.chunks(some)).enumerate() {
-            let (rows, units) = (residuals.len(), i * some * neurons..(i * some + residuals.len()) * neurons);
-            let (values, slope) = (&mut values[..rows * neurons], &mut slopes[units.clone()]);
-            SoftplusWithSlope { x: &z[units.clone()], y: values, slope }.run(simd);
-            RowSums::<T, false> { a: values, b: values, out: residuals }.run(simd);
-            let factors = &mut factors[..rows];
-            for ((r, y), c) in residuals.iter_mut().zip(y).zip(&mut *factors) {
-                *r = *r - *y;
-                *c = factor * *r;
-            }
-            if wanted {
-                let out = &mut pulled[units];
-                ByRows { function: Scaled::<false>, x: [&*slope], c: [&*factors], out }.run(simd);
-            }
-        }
-    }
 }
 
 /// From the derivatives of hidden units along a direction to what those of the residuals and of the slopes pull back to the units.
@@ -207,28 +183,25 @@ impl Network {
         gemm(isa, Layout::NN, rows.len(), neurons, d, &x[rows.start * d..rows.end * d], w, out);
     }
 
-    /// out = Xᵀ P, `write` giving some rows of P at a time. There is room for those of a block of the sum, and for what they add
-    /// to `out`.
-    fn pull_back<T: Real>(
+    /// out = Σ of what `product` finds for blocks of inputs, as [`gemm`] sums over their number. There is room for one such part.
+    fn sum_over_blocks<T: Real>(
         self,
-        x: &[T],
-        [block, part]: [&mut [T]; 2],
-        out: &mut [T],
-        mut write: impl FnMut(Range<usize>, &mut [T]),
+        mut out: Option<&mut [T]>,
+        part: &mut [T],
+        mut product: impl FnMut(Range<usize>, Option<&mut [T]>),
     ) {
-        let Self { isa, n, d, neurons } = self;
-        if n == 0 {
+        let Self { isa, n, .. } = self;
+        if let (Some(out), 0) = (&mut out, n) {
             out.fill(T::ZERO);
         }
         for (start, len) in blocks(n, depth(n)) {
-            for (first, rows) in blocks(len, self.rows_at_once::<T>()) {
-                let from = start + first;
-                write(from..from + rows, &mut block[first * neurons..][..rows * neurons]);
-            }
-            let product = if start == 0 { &mut *out } else { &mut *part };
-            gemm(isa, Layout::TN, d, neurons, len, &x[start * d..][..len * d], &block[..len * neurons], product);
-            if start > 0 {
-                axpy(isa, T::ONE, part, out);
+            let block = start..start + len;
+            match &mut out {
+                Some(out) if start > 0 => {
+                    product(block, Some(&mut *part));
+                    axpy(isa, T::ONE, part, out);
+                }
+                out => product(block, out.as_deref_mut()),
             }
         }
     }

@@ -1,6 +1,9 @@
 //! eˣ.
 
-use super::{Function, LN2_HIGH, LN2_LOW, constant, polynomial};
+use super::{
+    Function, LN2_HIGH, LN2_LOW, constant, polynomial,
+    powers::{ByPowers, OfExp, find_powers},
+};
 use crate::simd::{Real, Simd};
 
 /// (eʳ − 1 − r)/r² for |r| ≤ 0.35 (a little more than ln 2 / 2), minimax; the error relative to eʳ is 2⁻²⁸.
@@ -28,35 +31,56 @@ const DOUBLE: [f64; 10] = [
 #[derive(Clone, Copy)]
 pub(super) struct Exp;
 
-impl<T: Real> Function<T> for Exp {
+impl<T: Real> OfExp<T> for Exp {
     #[inline(always)]
-    fn apply<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
-        exp(simd, x)
+    fn reduced<S: Simd<T>>(self, simd: S, x: S::V) -> (S::V, S::V) {
+        reduced(simd, x)
+    }
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, _: S, _: S::V, power: S::V) -> S::V {
+        power
     }
 }
 
-/// eˣ = 2ⁿ·eʳ with n the integer nearest to x / ln 2.
+impl<T: Real> Function<T> for Exp {
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
+        ByPowers(self).apply(simd, x)
+    }
+
+    /// Powers alone.
+    #[inline(always)]
+    fn array<S: Simd<T>>(self, simd: S, x: &[T], out: &mut [T]) {
+        find_powers(simd, self, x, out);
+    }
+}
+
+/// Range reduction: n and r with x = n · ln 2 + r, n being the integer nearest to x / ln 2.
 #[inline(always)]
-pub(super) fn exp<T: Real, S: Simd<T>>(simd: S, x: S::V) -> S::V {
+pub(super) fn reduced<T: Real, S: Simd<T>>(simd: S, x: S::V) -> (S::V, S::V) {
     // Beyond this the result is ∞ anyway, and n stays where `scale_exp2` takes it.
-    exp_of_small(simd, simd.min(constant(simd, 100.0, 800.0), x))
+    reduced_small(simd, simd.min(constant(simd, 100.0, 800.0), x))
 }
 
-/// e⁻|x|, which never overflows: what 1 / (1 + …) and its relatives want.
+/// The same for −|x|, whose power never overflows: what 1 / (1 + …) and its relatives want.
 #[inline(always)]
-pub(super) fn exp_minus_abs<T: Real, S: Simd<T>>(simd: S, x: S::V) -> S::V {
-    exp_of_small(simd, simd.sub(simd.splat(T::ZERO), simd.abs(x)))
+pub(super) fn reduced_minus_abs<T: Real, S: Simd<T>>(simd: S, x: S::V) -> (S::V, S::V) {
+    reduced_small(simd, simd.minus_abs(x))
 }
 
-/// eˣ for x of at most 100 (`f64`: 800).
+/// The same for x of at most 100 (`f64`: 800).
 #[inline(always)]
-fn exp_of_small<T: Real, S: Simd<T>>(simd: S, x: S::V) -> S::V {
+fn reduced_small<T: Real, S: Simd<T>>(simd: S, x: S::V) -> (S::V, S::V) {
     // And below this it is 0.
     let x = simd.max(constant(simd, -110.0, -800.0), x);
     let n = simd.round(simd.mul(x, constant(simd, std::f64::consts::LOG2_E, std::f64::consts::LOG2_E)));
     let r = simd.neg_mul_add(n, constant(simd, LN2_HIGH[0], LN2_HIGH[1]), x);
-    let r = simd.neg_mul_add(n, constant(simd, LN2_LOW[0], LN2_LOW[1]), r);
+    (n, simd.neg_mul_add(n, constant(simd, LN2_LOW[0], LN2_LOW[1]), r))
+}
+
+/// eˣ = 2ⁿ · eʳ
+#[inline(always)]
+pub(super) fn power<T: Real, S: Simd<T>>(simd: S, n: S::V, r: S::V) -> S::V {
     let tail = simd.mul_add(simd.mul(r, r), polynomial(simd, r, &SINGLE, &DOUBLE), r);
-    let power = simd.add(simd.splat(T::ONE), tail);
-    simd.scale_exp2(power, n)
+    simd.scale_exp2(simd.add(simd.splat(T::ONE), tail), n)
 }

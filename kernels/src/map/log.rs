@@ -41,19 +41,31 @@ impl<T: Real> Function<T> for Log {
         let smallest = constant(simd, f32::MIN_POSITIVE.into(), f64::MIN_POSITIVE);
         let lifted = simd.mul(x, constant(simd, 16_777_216.0, 18_014_398_509_481_984.0));
         let lift = simd.select_gt(smallest, x, constant(simd, -24.0, -54.0), zero);
-        let (m, e) = simd.split_exponent(simd.select_gt(smallest, x, lifted, x));
-        let e = simd.add(e, lift);
-        // x = m · 2ᵉ with m in [√½, √2], where m − 1 is exact.
-        let root = constant(simd, std::f64::consts::SQRT_2, std::f64::consts::SQRT_2);
-        let e = simd.select_gt(m, root, simd.add(e, simd.splat(T::ONE)), e);
-        let m = simd.select_gt(m, root, simd.mul(m, constant(simd, 0.5, 0.5)), m);
-        let y = log_of(simd, simd.sub(m, simd.splat(T::ONE)), e);
+        let (f, e) = around_one(simd, simd.select_gt(smallest, x, lifted, x));
+        let y = log_of(simd, f, simd.add(e, lift));
         // ∞ stays; 0 gives −∞ and a negative number NaN, as NaN does.
         let y = simd.select_gt(x, constant(simd, f32::MAX.into(), f64::MAX), x, y);
         let pole = simd.add(x, constant(simd, f64::NEG_INFINITY, f64::NEG_INFINITY));
         let outside = simd.select_gt(zero, x, constant(simd, f64::NAN, f64::NAN), pole);
         simd.select_gt(x, zero, y, outside)
     }
+}
+
+/// ln x for positive normal x; unspecified for other x.
+#[inline(always)]
+pub(super) fn log_of_normal<T: Real, S: Simd<T>>(simd: S, x: S::V) -> S::V {
+    let (f, e) = around_one(simd, x);
+    log_of(simd, f, e)
+}
+
+/// (f, e) with x = (1 + f) · 2ᵉ and 1 + f in \[√½, √2\], which makes f exact, for positive normal x.
+#[inline(always)]
+fn around_one<T: Real, S: Simd<T>>(simd: S, x: S::V) -> (S::V, S::V) {
+    let (m, e) = simd.split_exponent(x);
+    let root = constant(simd, std::f64::consts::SQRT_2, std::f64::consts::SQRT_2);
+    let e = simd.select_gt(m, root, simd.add(e, simd.splat(T::ONE)), e);
+    let m = simd.select_gt(m, root, simd.mul(m, constant(simd, 0.5, 0.5)), m);
+    (simd.sub(m, simd.splat(T::ONE)), e)
 }
 
 /// y + ln(1 + u) for 0 ≤ u ≤ 1. In single width a polynomial is half as long as the general formula; in double width it would be

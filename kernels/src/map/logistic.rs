@@ -2,9 +2,10 @@
 
 use super::{
     Function, constant,
-    exp::{exp, exp_minus_abs},
+    exp::{reduced, reduced_minus_abs},
     log::add_log_one_plus,
     polynomial,
+    powers::{BLOCK, OfExp, find_powers},
 };
 use crate::{
     Isa, Real,
@@ -38,11 +39,10 @@ const TANH_DOUBLE: [f64; 11] = [
 pub(super) struct Tanh;
 
 impl<T: Real> OfExp<T> for Tanh {
-    /// e^(2|x|)
+    /// 2|x|
     #[inline(always)]
-    fn power<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
-        let abs = simd.abs(x);
-        exp(simd, simd.add(abs, abs))
+    fn reduced<S: Simd<T>>(self, simd: S, x: S::V) -> (S::V, S::V) {
+        reduced(simd, simd.abs(simd.add(x, x)))
     }
 
     /// x + x³·P(x²) near zero, ±(1 − 2/(e²ˣ + 1)) where that is more than a half and loses nothing.
@@ -65,8 +65,8 @@ pub(super) struct Sigmoid;
 
 impl<T: Real> OfExp<T> for Sigmoid {
     #[inline(always)]
-    fn power<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
-        exp_minus_abs(simd, x)
+    fn reduced<S: Simd<T>>(self, simd: S, x: S::V) -> (S::V, S::V) {
+        reduced_minus_abs(simd, x)
     }
 
     /// 1/(1 + u) for positive x, u/(1 + u) for negative x, with u = e⁻|x|.
@@ -75,14 +75,6 @@ impl<T: Real> OfExp<T> for Sigmoid {
         let one = simd.splat(T::ONE);
         let numerator = simd.select_gt(x, simd.splat(T::ZERO), one, u);
         simd.div(numerator, simd.add(one, u))
-    }
-}
-
-impl<T: Real> Function<T> for Sigmoid {
-    /// At once: the formula is short enough.
-    #[inline(always)]
-    fn apply<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
-        OfExp::apply(self, simd, x, self.power(simd, x))
     }
 }
 
@@ -101,8 +93,8 @@ pub(super) struct Softplus;
 
 impl<T: Real> OfExp<T> for Softplus {
     #[inline(always)]
-    fn power<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
-        exp_minus_abs(simd, x)
+    fn reduced<S: Simd<T>>(self, simd: S, x: S::V) -> (S::V, S::V) {
+        reduced_minus_abs(simd, x)
     }
 
     /// max(x, 0) + ln(1 + u) with u = e⁻|x|.
@@ -112,74 +104,16 @@ impl<T: Real> OfExp<T> for Softplus {
     }
 }
 
-/// A function of x and of a power of e. The powers of some numbers are found first: a processor looks ahead over a hundred
-/// operations or two, and in one long formula for each number it sees few numbers, and waits for their sums.
-pub(super) trait OfExp<T: Real>: Copy {
-    /// The power.
-    fn power<S: Simd<T>>(self, simd: S, x: S::V) -> S::V;
-    /// The function.
-    fn apply<S: Simd<T>>(self, simd: S, x: S::V, power: S::V) -> S::V;
-}
-
-/// Numbers whose powers are found together.
-const BLOCK: usize = 256;
-
-/// Such a function, powers first.
-#[derive(Clone, Copy)]
-pub(super) struct ByPowers<F>(pub(super) F);
-
-impl<T: Real, F: OfExp<T>> Function<T> for ByPowers<F> {
-    #[inline(always)]
-    fn apply<S: Simd<T>>(self, simd: S, x: S::V) -> S::V {
-        self.0.apply(simd, x, self.0.power(simd, x))
-    }
-
-    #[inline(always)]
-    fn array<S: Simd<T>>(self, simd: S, x: &[T], out: &mut [T]) {
-        let mut powers = [T::ZERO; BLOCK];
-        for (x, out) in x.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
-            find_powers(simd, self.0, x, &mut powers);
-            finish(simd, self.0, x, &powers, out);
-        }
-    }
-}
-
-#[inline(always)]
-fn find_powers<T: Real, S: Simd<T>>(simd: S, function: impl OfExp<T>, x: &[T], powers: &mut [T; BLOCK]) {
-    let (whole, rest) = x.split_at(x.len() - x.len() % S::LANES);
-    for (x, power) in whole.chunks_exact(S::LANES).zip(powers.chunks_exact_mut(S::LANES)) {
-        simd.store(function.power(simd, simd.load(x)), power);
-    }
-    if !rest.is_empty() {
-        simd.store(function.power(simd, simd.load_partial(rest)), &mut powers[whole.len()..]);
-    }
-}
-
-/// out = function(x), the powers being known.
-#[inline(always)]
-fn finish<T: Real, S: Simd<T>>(simd: S, function: impl OfExp<T>, x: &[T], powers: &[T; BLOCK], out: &mut [T]) {
-    let (whole, rest) = x.split_at(x.len() - x.len() % S::LANES);
-    let (out, out_rest) = out.split_at_mut(whole.len());
-    let outs = out.chunks_exact_mut(S::LANES);
-    for ((x, power), out) in whole.chunks_exact(S::LANES).zip(powers.chunks_exact(S::LANES)).zip(outs) {
-        simd.store(function.apply(simd, simd.load(x), simd.load(power)), out);
-    }
-    if !rest.is_empty() {
-        let power = simd.load(&powers[whole.len()..]);
-        simd.store_partial(function.apply(simd, simd.load_partial(rest), power), out_rest);
-    }
-}
-
 #[track_caller]
 pub(crate) fn softplus_with_slope<T: Real>(isa: Isa, x: &[T], y: &mut [T], slope: &mut [T]) {
     assert_eq!([y.len(), slope.len()], [x.len(); 2], "softplus_with_slope: lengths of y and slope against x");
     dispatch(isa, SoftplusWithSlope { x, y, slope });
 }
 
-pub(crate) struct SoftplusWithSlope<'a, T> {
-    pub(crate) x: &'a [T],
-    pub(crate) y: &'a mut [T],
-    pub(crate) slope: &'a mut [T],
+struct SoftplusWithSlope<'a, T> {
+    x: &'a [T],
+    y: &'a mut [T],
+    slope: &'a mut [T],
 }
 
 impl<T: Real> Kernel<T> for SoftplusWithSlope<'_, T> {
@@ -200,7 +134,7 @@ impl<T: Real> Kernel<T> for SoftplusWithSlope<'_, T> {
                 simd.store(OfExp::apply(Sigmoid, simd, x, u), slope);
             }
             if !rest.is_empty() {
-                let (x, u) = (simd.load_partial(rest), simd.load(&powers[whole.len()..]));
+                let (x, u) = (simd.load_partial(rest), simd.load_partial(&powers[whole.len()..x.len()]));
                 simd.store_partial(Softplus.apply(simd, x, u), y_rest);
                 simd.store_partial(OfExp::apply(Sigmoid, simd, x, u), slope_rest);
             }

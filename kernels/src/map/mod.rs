@@ -9,6 +9,10 @@ mod elementwise;
 mod exp;
 mod log;
 mod logistic;
+mod powers;
+mod softplus_sums;
+
+use powers::ByPowers;
 
 use crate::{
     Isa, Real,
@@ -17,7 +21,8 @@ use crate::{
 };
 
 pub(crate) use elementwise::{add_scaled, axpy, mul, scale};
-pub(crate) use logistic::{SoftplusWithSlope, softplus_with_slope};
+pub(crate) use logistic::softplus_with_slope;
+pub(crate) use softplus_sums::softplus_sums;
 
 /// A function of one number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -48,10 +53,10 @@ pub(crate) fn map<T: Real>(isa: Isa, map: Map, x: &[T], out: &mut [T]) {
     match map {
         Map::Exp => run(isa, exp::Exp, x, out),
         Map::Log => run(isa, log::Log, x, out),
-        Map::Tanh => run(isa, logistic::ByPowers(logistic::Tanh), x, out),
-        Map::Sigmoid => run(isa, logistic::Sigmoid, x, out),
+        Map::Tanh => run(isa, ByPowers(logistic::Tanh), x, out),
+        Map::Sigmoid => run(isa, ByPowers(logistic::Sigmoid), x, out),
         Map::SigmoidSlope => run(isa, logistic::SigmoidSlope, x, out),
-        Map::Softplus => run(isa, logistic::ByPowers(logistic::Softplus), x, out),
+        Map::Softplus => run(isa, ByPowers(logistic::Softplus), x, out),
         Map::Sqrt => run(isa, Sqrt, x, out),
         Map::Rsqrt => run(isa, Rsqrt, x, out),
         Map::Recip => run(isa, Recip, x, out),

@@ -213,8 +213,14 @@ pub trait Simd<T: Real>: Copy {
     fn sqrt(self, a: Self::V) -> Self::V;
     /// |a|
     fn abs(self, a: Self::V) -> Self::V;
+    /// −|a|
+    #[inline(always)]
+    fn minus_abs(self, a: Self::V) -> Self::V {
+        self.sub(self.splat(T::ZERO), self.abs(a))
+    }
     /// The integer nearest to a small a, ties to even: next to 1.5 · 2²³ (or ⁵²) numbers have no fraction. Two additions
-    /// are as fast as the rounding instruction where there is one, and much faster where there is none.
+    /// are as fast as the rounding instruction where there is one, and much faster where there is none; but they take two registers
+    /// for their constants.
     #[inline(always)]
     fn round(self, a: Self::V) -> Self::V {
         let large = self.splat(T::from_f64(1.5) / T::EPSILON);

@@ -100,6 +100,16 @@ x86!(
             unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
         }
         #[inline(always)]
+        fn minus_abs(self, a: __m256) -> __m256 {
+            // SAFETY: token.
+            unsafe { _mm256_or_ps(_mm256_set1_ps(-0.0), a) }
+        }
+        #[inline(always)]
+        fn round(self, a: __m256) -> __m256 {
+            // SAFETY: token.
+            unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+        }
+        #[inline(always)]
         fn select_gt(self, a: __m256, b: __m256, yes: __m256, no: __m256) -> __m256 {
             // SAFETY: token.
             unsafe { _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) }
@@ -116,12 +126,13 @@ x86!(
         fn scale_exp2(self, x: __m256, n: __m256) -> __m256 {
             // SAFETY: token.
             unsafe {
-                // Two factors, as in general, but halved as integers: three operations fewer.
-                let (n, bias) = (_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+                // Two factors, as in general, but halved as integers, and the first one, after which the product is still a
+                // normal number, added to the exponent of x: four operations fewer.
+                let n = _mm256_cvtps_epi32(n);
                 let half = _mm256_srai_epi32::<1>(n);
-                let first = _mm256_slli_epi32::<23>(_mm256_add_epi32(half, bias));
-                let second = _mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_sub_epi32(n, half), bias));
-                _mm256_mul_ps(_mm256_mul_ps(x, _mm256_castsi256_ps(first)), _mm256_castsi256_ps(second))
+                let x = _mm256_add_epi32(_mm256_castps_si256(x), _mm256_slli_epi32::<23>(half));
+                let factor = _mm256_add_epi32(_mm256_sub_epi32(n, half), _mm256_set1_epi32(127));
+                _mm256_mul_ps(_mm256_castsi256_ps(x), _mm256_castsi256_ps(_mm256_slli_epi32::<23>(factor)))
             }
         }
         #[inline(always)]
@@ -272,6 +283,16 @@ x86!(
         fn abs(self, a: __m256d) -> __m256d {
             // SAFETY: token.
             unsafe { _mm256_andnot_pd(_mm256_set1_pd(-0.0), a) }
+        }
+        #[inline(always)]
+        fn minus_abs(self, a: __m256d) -> __m256d {
+            // SAFETY: token.
+            unsafe { _mm256_or_pd(_mm256_set1_pd(-0.0), a) }
+        }
+        #[inline(always)]
+        fn round(self, a: __m256d) -> __m256d {
+            // SAFETY: token.
+            unsafe { _mm256_round_pd::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
         }
         #[inline(always)]
         fn select_gt(self, a: __m256d, b: __m256d, yes: __m256d, no: __m256d) -> __m256d {

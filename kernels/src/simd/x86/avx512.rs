@@ -89,6 +89,11 @@ x86!(
             unsafe { _mm512_abs_ps(a) }
         }
         #[inline(always)]
+        fn minus_abs(self, a: __m512) -> __m512 {
+            // SAFETY: token.
+            unsafe { _mm512_or_ps(_mm512_set1_ps(-0.0), a) }
+        }
+        #[inline(always)]
         fn select_gt(self, a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {
             // SAFETY: token.
             unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes) }
@@ -228,6 +233,11 @@ x86!(
         fn abs(self, a: __m512d) -> __m512d {
             // SAFETY: token.
             unsafe { _mm512_abs_pd(a) }
+        }
+        #[inline(always)]
+        fn minus_abs(self, a: __m512d) -> __m512d {
+            // SAFETY: token.
+            unsafe { _mm512_or_pd(_mm512_set1_pd(-0.0), a) }
         }
         #[inline(always)]
         fn select_gt(self, a: __m512d, b: __m512d, yes: __m512d, no: __m512d) -> __m512d {

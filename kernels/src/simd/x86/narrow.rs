@@ -80,6 +80,9 @@ macro_rules! narrow {
             min(a: $v, b: $v) -> $v;
             sqrt(a: $v) -> $v;
             abs(a: $v) -> $v;
+            minus_abs(a: $v) -> $v;
+            round(a: $v) -> $v;
+            scale_exp2(x: $v, n: $v) -> $v;
             select_gt(a: $v, b: $v, yes: $v, no: $v) -> $v;
             exp2_int(n: $v) -> $v;
             split_exponent(x: $v) -> ($v, $v);
