@@ -22,8 +22,6 @@ const MC: usize = 84;
 /// Columns of C from which on a copy of A costs less than the tiles gain by it: an element that is copied costs as much as 6 to
 /// 12 vector operations, and is used in as many as these.
 const REPAYS_A: usize = 128;
-/// Rows of C for a copy of B, which is read again for every 14 (or 6) of them.
-const REPAYS_B: usize = 28;
 
 const L1_LINE: usize = 64;
 /// Bytes in one way of L1, with its 64 lines: addresses so far apart meet in one set.
@@ -55,13 +53,14 @@ impl Plan {
         let turned = !straight && cost(n, m, a.transposed()) + TRANSPOSED_RESULT / (k as f64) < 0.98 * cost(m, n, b);
         let ([m, n], a, b) = if turned { ([n, m], b.transposed(), a.transposed()) } else { ([m, n], a, b) };
         let (kc, bytes) = (depth(k), size_of::<T>());
+        let pack_a = n >= REPAYS_A && (m * k * bytes > tile.l2 || unfit_for_l1(&tile, kc, a));
         // A block of B stays in L2 while all rows of A pass.
-        let nc = (tile.block / bytes / kc).min(n).next_multiple_of(tile.columns);
+        let nc = (tile.block[usize::from(pack_a)] / bytes / kc).min(n).next_multiple_of(tile.columns);
         Self {
             turned,
             size: [m, n, k],
-            pack_a: n >= REPAYS_A && (m * k * bytes > tile.l2 || unfit_for_l1(&tile, kc, a)),
-            pack_b: b.column != 1 || (n > 2 * tile.columns && m >= REPAYS_B && restless(&tile, m, kc, b)),
+            pack_a,
+            pack_b: b.column != 1 || (n > 2 * tile.columns && m >= tile.repays_b && restless(&tile, m, kc, b)),
             nc,
             tile,
             has_narrow,

@@ -54,8 +54,11 @@ pub(crate) struct Tile {
     pub(crate) columns: usize,
     /// Bytes of L2 that most processors with these instructions have at least.
     pub(crate) l2: usize,
-    /// Bytes of B that stay there beside what is read of A and written of C: measured.
-    pub(crate) block: usize,
+    /// Bytes of B that stay there beside what is read of A and written of C, where A stays in its place and where it is copied,
+    /// which every block of B begins anew: measured.
+    pub(crate) block: [usize; 2],
+    /// Rows of C for a copy of B, which is read again for every tile of them: measured.
+    pub(crate) repays_b: usize,
 }
 
 /// Asks for the full [`Tile`].
@@ -65,8 +68,10 @@ impl<T: Real> Kernel<T> for TileShape<T> {
     type Out = Tile;
     #[inline(always)]
     fn run<S: Simd<T>>(self, _: S) -> Tile {
-        let [l2, block] = if S::REGISTERS >= 32 { [1 << 20, 512 << 10] } else { [512 << 10, 384 << 10] };
-        Tile { rows: rows_of(S::REGISTERS, V), columns: V * S::LANES, l2, block }
+        let [l2, beside, beside_copy, repays_b] =
+            if S::REGISTERS >= 32 { [1024, 512, 512, 28] } else { [512, 128, 384, 42] };
+        let (rows, block) = (rows_of(S::REGISTERS, V), [beside << 10, beside_copy << 10]);
+        Tile { rows, columns: V * S::LANES, l2: l2 << 10, block, repays_b }
     }
 }
 
