@@ -50,8 +50,8 @@ pub(crate) fn two_layer<T: Real>(
             let [x, w, y] = [(x, n * d), (w, d * neurons), (y, n)].map(|(all, len)| &all[i * len..][..len]);
             let residuals = &mut residuals[i * n..][..n];
             let mut slopes = slopes.as_deref_mut().map(|slopes| &mut slopes[i * n * neurons..][..n * neurons]);
-            let mut gradient = gradient.as_deref_mut().map(|gradient| &mut gradient[i * d * neurons..][..d * neurons]);
-            network.sum_over_blocks(gradient.as_deref_mut(), part, |block, gradient| {
+            let gradient = gradient.as_deref_mut().map(|gradient| &mut gradient[i * d * neurons..][..d * neurons]);
+            network.sum_over_blocks(gradient, part, |block, gradient| {
                 let slopes = match &mut slopes {
                     Some(slopes) => &mut slopes[block.start * neurons..block.end * neurons],
                     None => &mut own[..block.len() * neurons],
