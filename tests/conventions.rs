@@ -310,7 +310,7 @@ fn two_layer_results<T: Real>(f: &TwoLayer, w: &Tensor<T>, v: &Tensor<T>) -> Vec
     results.into()
 }
 
-/// Both ways differ by their sums of softplus alone, which share logarithms in one of them.
+/// Both ways round otherwise: in one of them sums of softplus share logarithms, and residuals scale inputs in place of slopes.
 #[test]
 fn a_two_layer_network_at_once_agrees_with_its_operations() {
     fn check<T: Real>(at_once: &TwoLayer, w: &Tensor<f64>, v: &Tensor<f64>, what: &str) {

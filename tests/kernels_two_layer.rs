@@ -1,5 +1,5 @@
-//! Least squares of two-layer networks: but for the sums of softplus to the bit against the kernels that see whole arrays, one
-//! operation at a time, and against their specification, on every instruction set.
+//! Least squares of two-layer networks: against their specification, and, given the sums of softplus, to the bit against the kernels
+//! that see whole arrays, one operation at a time, on every instruction set.
 
 #[path = "support/canaries.rs"]
 mod canaries;
@@ -94,7 +94,7 @@ impl<T: Real> Problem<T> {
         Results { residuals, slopes, gradient, hessian }
     }
 
-    /// The same by whole arrays, with these residuals.
+    /// The same by whole arrays, with these residuals, by which inputs are scaled in place of slopes.
     fn one_by_one(&self, isa: Isa, residuals: &[T]) -> Results<T> {
         let Self { size: [count, n, d, neurons], x, w, v, factor, .. } = self;
         let Results { mut slopes, mut gradient, mut hessian, .. } = self.empty();

@@ -4,8 +4,8 @@
 //! What a row of hidden units needs lies in that row. So some rows at a time go from the first product to the last one
 //! and stay near, where whole arrays of hidden units would go far and come back between any two operations.
 //!
-//! But for the sums of softplus, which share logarithms, every number has the bits that the operations one by one give it: no sum over
-//! rows is cut elsewhere than the product cuts it.
+//! Two things are rounded otherwise than by the operations one by one: sums of softplus, which share logarithms, and what residuals pull
+//! back, Xᵀ (r ⊙ σ) = (r ⊙ X)ᵀ σ. All else has the same bits: no sum over rows is cut elsewhere than the product cuts it.
 
 use core::ops::Range;
 

@@ -100,7 +100,7 @@ impl<T: Real> Parts<T> {
         simd.store(product, &mut self.products[row * S::LANES..]);
     }
 
-    /// Σ softplus of all rows, a row in each lane.
+    /// Σ softplus of all rows, a row in each lane. NaN is kept by the sum of maxima, whatever its logarithm is.
     #[inline(always)]
     fn total<S: Simd<T>>(&self, simd: S) -> S::V {
         let (mut sum, mut product) = (simd.splat(T::ZERO), simd.splat(T::ONE));

@@ -61,8 +61,7 @@ impl Model for TwoLayer {
         hidden.sum_to(&[batch.dims(), &[1]].concat()[..]).reshape(batch)
     }
 
-    /// With softplus in one operation, whose sums are rounded otherwise, unless hidden units are so few that whole stacks of them
-    /// stay in cache.
+    /// With softplus in one operation, which rounds otherwise, unless hidden units are so few that whole stacks of them stay in cache.
     fn half_mean_squared_error<V: Value>(&self, params: &[V], x: &Tensor<V::Real>, y: &Tensor<V::Real>) -> V {
         match self.activation {
             Activation::Softplus if self.neurons > FEW => neural::two_layer_least_squares(&params[0], x, y),
